@@ -1,0 +1,5 @@
+"""`python -m mediqon` is `mediqon`."""
+
+from mediqon.cli import main
+
+main()

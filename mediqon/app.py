@@ -1,0 +1,141 @@
+"""The composition root: settings in, ASGI application out."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from litestar import Litestar, Response, get
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+
+import mediqon
+import mediqon.appointments.routes
+import mediqon.auth.routes
+import mediqon.hospitals.routes
+import mediqon.live.socket
+import mediqon.queues.routes
+import mediqon.web.routes
+from mediqon import given
+from mediqon.auth.access import provide_actor
+from mediqon.database import LOST, Pool, open_pool
+from mediqon.errors import Unavailable, answer_problem
+from mediqon.live.feed import Feed
+from mediqon.settings import Settings
+
+BODY_MAX_BYTES = 64 * 1024
+POOL_FAREWELL_SECONDS = 2.0
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@get("/health/live", tags=["health"])
+async def live() -> dict[str, str]:
+    """This process answers."""
+    return {"status": "ok"}
+
+
+@get("/health/ready", tags=["health"])
+async def ready(pool: given.Pool, feed: given.Feed) -> Response[dict[str, str]]:
+    """Whether PostgreSQL (needed) and Redis (only makes it fast) answer."""
+    try:
+        await pool.fetchval("select 1")
+        database = "ok"
+    except LOST:
+        database = "away"
+    redis = "ok" if feed.redis_healthy else "away"
+    body = {"status": database, "database": database, "redis": redis}
+    return Response(body, status_code=200 if database == "ok" else Unavailable.status)
+
+
+def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Litestar:
+    """The application. `clock` says what time it is, UTC."""
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncGenerator[None]:
+        pool = await open_pool(settings)
+        try:
+            installation = str(await pool.fetchval("select id from installation"))
+            feed = Feed(pool, settings.redis_url, installation, clock)
+            app.state.update({"pool": pool, "feed": feed})
+            feed.start()
+            try:
+                yield
+            finally:
+                await feed.stop()
+        finally:
+            await _close(pool)
+
+    features = (
+        mediqon.auth.routes,
+        mediqon.hospitals.routes,
+        mediqon.queues.routes,
+        mediqon.appointments.routes,
+        mediqon.live.socket,
+        mediqon.web.routes,
+    )
+    return Litestar(
+        [live, ready, *(route for feature in features for route in feature.ROUTES)],
+        lifespan=[lifespan],
+        state=State({"settings": settings, "clock": clock}),
+        dependencies={
+            "pool": Provide(_pool, sync_to_thread=False),
+            "feed": Provide(_feed, sync_to_thread=False),
+            "now": Provide(clock, sync_to_thread=False, use_cache=False),
+            "actor": Provide(provide_actor, sync_to_thread=False),
+        },
+        exception_handlers={Exception: answer_problem},
+        after_request=_add_security_headers,
+        request_max_body_size=BODY_MAX_BYTES,
+        openapi_config=_openapi(),
+        logging_config=None,
+    )
+
+
+async def _close(pool: Pool) -> None:
+    """Waits for queries in flight, but not for a database that no longer answers."""
+    try:
+        async with asyncio.timeout(POOL_FAREWELL_SECONDS):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
+
+
+def _pool(state: State) -> Pool:
+    return state.pool
+
+
+def _feed(state: State) -> Feed:
+    return state.feed
+
+
+async def _add_security_headers(response: Response[Any]) -> Response[Any]:
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _openapi() -> OpenAPIConfig:
+    bearer = SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")
+    return OpenAPIConfig(
+        title="Mediqon",
+        version=mediqon.__version__,
+        path="/schema",
+        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        components=Components(security_schemes={"BearerToken": bearer}),
+    )

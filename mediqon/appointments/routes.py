@@ -1,0 +1,146 @@
+"""Booking, walk-ins and the visit's life over HTTP. Each handler: authorise, one transaction, one verb, one publish."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, get, patch, post
+from litestar.params import JSONBody
+
+from mediqon.appointments import booking
+from mediqon.appointments.models import Booking, OwnAppointments, WalkIn
+from mediqon.auth import idempotency
+from mediqon.auth.access import SECURITY, anyone_known, only
+from mediqon.auth.models import Role
+from mediqon.database import Connection, statements
+from mediqon.errors import Malformed, NotFound
+from mediqon.fields import PathId, Reason
+from mediqon.given import Actor, Feed, Now, Pool
+from mediqon.hospitals.calendar import Practice, find_practice
+from mediqon.live.channels import Appointment
+from mediqon.queues import days, desk
+from mediqon.queues.models import Facts, Status
+from mediqon.queues.views import Outlook, appointment
+
+SQL = statements("appointments")
+OWN_MAX = 50
+
+staff_only = only(Role.DOCTOR, Role.HOSPITAL)
+
+
+class Move(msgspec.Struct, forbid_unknown_fields=True):
+    """Where a visit should go. `version`: the appointment's, as the caller saw it."""
+
+    status: Status
+    reason: Reason | None = None
+    version: int | None = None
+
+
+@post("/appointments/book", guards=[only(Role.PATIENT, Role.HOSPITAL)], security=SECURITY)
+async def book(
+    request: Request[Any, Any, Any], data: JSONBody[Booking], actor: Actor, pool: Pool, feed: Feed, now: Now
+) -> Appointment | Response[bytes]:
+    """Sells a seat. 409 `slot_taken`, `slot_unavailable`, `slot_past`, `already_booked`, `day_full`, `queue_closed`."""
+    attempt = await idempotency.attempt(request, actor.id)
+    async with pool.acquire() as conn, conn.transaction():
+        if replay := await idempotency.earlier(conn, attempt, now=now):
+            return replay
+        practice = await _practice(conn, data.doctor_id, actor)
+        patient = await _patient(conn, data, actor)
+        facts, visit_id = await booking.book(
+            conn, practice, patient, day=data.date, time=data.time, reason=data.reason, actor=actor, now=now
+        )
+        answer = _view(facts, visit_id, now)
+        await idempotency.keep(conn, attempt, answer)
+    await feed.publish(facts)
+    return answer
+
+
+@post("/appointments/walk-in", guards=[staff_only], security=SECURITY)
+async def walk_in(
+    request: Request[Any, Any, Any], data: JSONBody[WalkIn], actor: Actor, pool: Pool, feed: Feed, now: Now
+) -> Appointment | Response[bytes]:
+    """Takes in somebody who is here without a slot: checked in at once. 409 `queue_closed`."""
+    attempt = await idempotency.attempt(request, actor.id)
+    async with pool.acquire() as conn, conn.transaction():
+        if replay := await idempotency.earlier(conn, attempt, now=now):
+            return replay
+        practice = await _practice(conn, data.doctor_id, actor)
+        patient = await booking.enter_patient(conn, data.patient)
+        facts, visit_id = await booking.walk_in(
+            conn, practice, patient, data.priority, reason=data.reason, actor=actor, now=now
+        )
+        answer = _view(facts, visit_id, now)
+        await idempotency.keep(conn, attempt, answer)
+    await feed.publish(facts)
+    return answer
+
+
+@patch("/appointments/{appointment_id:int}/status", guards=[anyone_known], security=SECURITY)
+async def move(
+    appointment_id: PathId, data: JSONBody[Move], actor: Actor, pool: Pool, feed: Feed, now: Now
+) -> Appointment:
+    """Takes a visit one step on. 403, 409 `illegal_transition`, `stale_version`, `not_today`."""
+    async with pool.acquire() as conn, conn.transaction():
+        before = await days.lock(conn, await days.find(conn, appointment_id, actor))
+        facts = await desk.move(
+            conn,
+            before,
+            appointment_id,
+            data.status,
+            actor=actor,
+            now=now,
+            reason=data.reason,
+            version=data.version,
+        )
+    if facts is not before:
+        await feed.publish(facts)
+    return _view(facts, appointment_id, now)
+
+
+@get("/appointments/mine", guards=[only(Role.PATIENT)], security=SECURITY)
+async def list_own(actor: Actor, pool: Pool, now: Now) -> OwnAppointments:
+    """A patient's own visits, newest day first; the last 50."""
+    async with pool.acquire() as conn:
+        rows = await conn.fetch(SQL.patient_days, actor.id, OWN_MAX)
+        keys = {days.DayKey(row["doctor_id"], row["day"]) for row in rows}
+        outlooks = {key: Outlook(await days.look(conn, key), now) for key in keys}
+    return OwnAppointments([_of(outlooks[days.DayKey(row["doctor_id"], row["day"])], row["id"]) for row in rows])
+
+
+@get("/appointments/{appointment_id:int}", guards=[anyone_known], security=SECURITY)
+async def get_one(appointment_id: PathId, actor: Actor, pool: Pool, now: Now) -> Appointment:
+    """One visit, for its patient, its doctor and its hospital."""
+    async with pool.acquire() as conn:
+        facts = await days.look(conn, await days.find(conn, appointment_id, actor))
+    return _view(facts, appointment_id, now)
+
+
+async def _practice(conn: Connection, doctor_id: int, actor: Actor) -> Practice:
+    """The doctor; for staff, only their own. Raises NotFound."""
+    practice = await find_practice(conn, doctor_id)
+    foreign = actor.role is Role.HOSPITAL and practice.doctor.hospital_id != actor.hospital_id
+    if foreign or (actor.role is Role.DOCTOR and doctor_id != actor.doctor_id):
+        raise NotFound("There is no such doctor.")
+    return practice
+
+
+async def _patient(conn: Connection, data: Booking, actor: Actor) -> booking.Patient:
+    if actor.role is Role.PATIENT:
+        if data.patient is not None:
+            raise Malformed("patient", "is for the hospital: you book for yourself")
+        return await booking.account_of(conn, actor)
+    if data.patient is None:
+        raise Malformed("patient", "is needed: whom is this for?")
+    return await booking.enter_patient(conn, data.patient)
+
+
+def _view(facts: Facts, visit_id: int, now: datetime) -> Appointment:
+    return _of(Outlook(facts, now), visit_id)
+
+
+def _of(outlook: Outlook, visit_id: int) -> Appointment:
+    return appointment(outlook, outlook.facts.visit(visit_id))
+
+
+ROUTES = [book, walk_in, move, list_own, get_one]

@@ -1,0 +1,166 @@
+"""The command line: `mediqon serve | demo | migrate | check | create-hospital`."""
+
+import asyncio
+import json
+import logging
+import secrets
+import sys
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import asyncpg
+import rich_click as click
+
+from mediqon import __version__
+from mediqon.children import ChildFailed
+from mediqon.settings import Settings, SettingsError, read_settings
+
+T = TypeVar("T")
+
+PASSWORD_BYTES = 9
+as_json = click.option("--json", "json_output", is_flag=True, help="Print for programs, not for people.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """Mediqon, the real-time queue server of a clinic.
+
+    Start with `mediqon demo` to see it live, or `mediqon serve` and then `mediqon create-hospital`. Settings come from
+    the environment and from `.env`; with none at all it brings its own PostgreSQL and Redis.
+    """
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 is every one.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on.  [default: PORT, else 3000]")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Server processes.")
+def serve(host: str, port: int | None, workers: int) -> None:
+    """Bring the database up to date, then serve until Ctrl-C."""
+    _serve(host, port, workers)
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on.  [default: PORT, else 3000]")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Server processes.")
+def demo(host: str, port: int | None, workers: int) -> None:
+    """Serve a demo hospital whose clinic day lives: watch its screens move."""
+    _serve(host, port, workers, also=[[sys.executable, "-m", "mediqon.demo"]])
+
+
+def _serve(host: str, port: int | None, workers: int, also: list[list[str]] | None = None) -> None:
+    from mediqon import supervisor  # only a server needs it
+
+    settings = _settings()
+    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    chosen = settings.port if port is None else port
+    sys.exit(_run(supervisor.serve(settings, host=host, port=chosen, workers=workers, say=click.echo, also=also or [])))
+
+
+@main.command()
+@as_json
+def migrate(json_output: bool) -> None:
+    """Bring the database schema up to date."""
+    applied = _run(_migrate(_settings()))
+    if json_output:
+        click.echo(json.dumps({"applied": applied}))
+    else:
+        click.echo(f"Applied {', '.join(applied)}." if applied else "The database is up to date.")
+
+
+async def _migrate(settings: Settings) -> list[str]:
+    from mediqon import database, embedded
+
+    async with embedded.servers(settings, say=_say) as filled:
+        return await database.migrate(filled)
+
+
+@main.command()
+@as_json
+def check(json_output: bool) -> None:
+    """Say what is configured, what answers, and what to do about the rest."""
+    findings = _run(_check(_settings()))
+    if json_output:
+        click.echo(json.dumps(findings))
+    else:
+        for part, finding in findings.items():
+            click.echo(f"{part:12}{finding}")
+    sys.exit(0 if all(finding.startswith("ok") for finding in findings.values()) else 1)
+
+
+async def _check(settings: Settings) -> dict[str, str]:
+    from mediqon import database, embedded
+
+    origin = {
+        "PostgreSQL": f"at {settings.db_host}:{settings.db_port}" if settings.db_host else "embedded",
+        "Redis": "at REDIS_URL" if settings.redis_url else "embedded",
+    }
+    async with embedded.servers(settings, say=_say) as filled:
+        found = {"PostgreSQL": await database.answers(filled), "Redis": await _redis_answers(filled)}
+    return {part: f"{finding} ({origin[part]})" for part, finding in found.items()}
+
+
+async def _redis_answers(settings: Settings) -> str:
+    from redis.asyncio import Redis
+
+    from mediqon.live.bus import CONNECT_SECONDS, LOST
+
+    redis = Redis.from_url(settings.redis_url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=CONNECT_SECONDS)
+    try:
+        await redis.execute_command("PING")
+    except LOST as error:
+        return f"away: {error}. Screens are up to 2 s late until it is back"
+    finally:
+        await redis.aclose()
+    return "ok"
+
+
+@main.command("create-hospital")
+@click.option("--name", required=True, help="The hospital's name, as patients read it.")
+@click.option("--timezone", required=True, help="An IANA name such as Asia/Kolkata.")
+@click.option("--email", required=True, help="Log-in of its first account.")
+@click.option("--password", help="Its password, 8 characters or more; left out, one is made and printed.")
+def create_hospital(name: str, timezone: str, email: str, password: str | None) -> None:
+    """Make a hospital and the account that manages it; beside a running server, or alone."""
+    made = secrets.token_urlsafe(PASSWORD_BYTES) if password is None else None
+    created = _run(_create_hospital(_settings(), name, timezone, email, password or made or ""))
+    click.echo(json.dumps(created | ({"password": made} if made else {})))
+
+
+async def _create_hospital(settings: Settings, name: str, timezone: str, email: str, password: str) -> dict[str, Any]:
+    from mediqon import accounts, database, embedded
+
+    async with embedded.servers(settings, say=_say) as filled:
+        await database.migrate(filled)
+        created = await accounts.create_hospital(filled, name, timezone, email, password)
+    return {"hospital_id": created.hospital_id, "user_id": created.user_id}
+
+
+def _settings() -> Settings:
+    try:
+        return read_settings()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _say(line: str) -> None:
+    """Progress goes to stderr where the answer is for programs."""
+    click.echo(line, err=True)
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Runs it, and tells what an administrator can mend in a sentence."""
+    from mediqon.database import LOST
+    from mediqon.errors import Problem
+
+    try:
+        return asyncio.run(work)
+    except (SettingsError, ChildFailed, Problem, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    except asyncpg.PostgresError as error:
+        raise click.ClickException(
+            f"PostgreSQL refuses: {error}. See DB_HOST, DB_USER, DB_PASSWORD, DB_NAME."
+        ) from None
+    except LOST as error:
+        raise click.ClickException(f"PostgreSQL does not answer: {error}. See DB_HOST and DB_PORT.") from None

@@ -1,0 +1,164 @@
+"""PostgreSQL: the pool, named statements, migrations."""
+
+import re
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import asyncpg
+import msgspec
+from asyncpg.pool import PoolConnectionProxy
+
+from mediqon.settings import Settings
+
+if TYPE_CHECKING:
+    Pool = asyncpg.Pool[asyncpg.Record]
+    Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+else:
+    Pool = asyncpg.Pool
+    Connection = asyncpg.Connection | PoolConnectionProxy
+
+CONNECT_SECONDS = 5
+COMMAND_SECONDS = 10
+LOCK_MS = 5_000
+IDLE_TRANSACTION_MS = 15_000
+MIGRATION_LOCK = 0x4D45_4451  # "MEDQ"
+
+LOST = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InterfaceError,
+)
+"""What asyncpg raises while PostgreSQL is away, starting, stopping, read-only or overwhelmed: answered with 503."""
+
+
+def sql_folder() -> Path:
+    """The `sql/` folder: inside the package when installed, beside it in a checkout."""
+    inside = Path(__file__).parent / "sql"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "sql"
+
+
+class Statements:
+    """The named statements of one `sql/queries/<feature>.sql`, as attributes."""
+
+    def __init__(self, feature: str) -> None:
+        self._texts = _parse((sql_folder() / "queries" / f"{feature}.sql").read_text())
+
+    def __getattr__(self, name: str) -> str:
+        try:
+            return self._texts[name]
+        except KeyError:
+            raise AttributeError(f"no statement is named {name!r}") from None
+
+    def items(self) -> Mapping[str, str]:
+        """Every statement by its name."""
+        return self._texts
+
+
+def _parse(text: str) -> dict[str, str]:
+    parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+@cache
+def statements(feature: str) -> Statements:
+    return Statements(feature)
+
+
+async def _prepare(connection: "Connection") -> None:
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda value: b"\x01" + msgspec.json.encode(value),
+        decoder=lambda data: msgspec.json.decode(data[1:]),
+        format="binary",
+    )
+
+
+async def _keep(_connection: "Connection") -> None:
+    """No reset when a connection comes back: nothing here keeps session state, and a reset costs a round trip."""
+
+
+def open_pool(settings: Settings) -> "Pool":
+    """A pool of up to `settings.db_pool` connections. Entering it raises one of LOST if PostgreSQL is away."""
+    return asyncpg.create_pool(
+        host=settings.db_host,
+        port=settings.db_port,
+        user=settings.db_user,
+        password=settings.db_password or None,
+        database=settings.db_name,
+        min_size=1,
+        max_size=settings.db_pool,
+        timeout=CONNECT_SECONDS,
+        command_timeout=COMMAND_SECONDS,
+        init=_prepare,
+        reset=_keep,
+        server_settings={
+            "application_name": "mediqon",
+            "timezone": "UTC",
+            "lock_timeout": str(LOCK_MS),
+            "idle_in_transaction_session_timeout": str(IDLE_TRANSACTION_MS),
+        },
+    )
+
+
+@asynccontextmanager
+async def connection(settings: Settings) -> AsyncGenerator["Connection"]:
+    """One connection outside any pool. Raises one of LOST, or InvalidCatalogNameError without such a database."""
+    connected = cast(
+        "Connection",
+        await asyncpg.connect(
+            host=settings.db_host,
+            port=settings.db_port,
+            user=settings.db_user,
+            password=settings.db_password or None,
+            database=settings.db_name,
+            timeout=CONNECT_SECONDS,
+        ),
+    )
+    try:
+        yield connected
+    finally:
+        await connected.close()
+
+
+async def answers(settings: Settings) -> str:
+    """`ok`, or what is wrong, in words."""
+    try:
+        async with connection(settings) as conn:
+            await conn.fetchval("select 1")
+    except (*LOST, asyncpg.PostgresError) as error:
+        return f"away: {error}"
+    return "ok"
+
+
+async def migrate(settings: Settings) -> list[str]:
+    """Brings the schema up to date, one transaction a file; returns the names of the files applied."""
+    async with connection(settings) as conn:
+        return await _apply_missing(conn)
+
+
+async def _apply_missing(conn: "Connection") -> list[str]:
+    await conn.execute("select pg_advisory_lock($1)", MIGRATION_LOCK)
+    await conn.execute(
+        "create table if not exists migrations (name text primary key, applied_at timestamptz not null default now())"
+    )
+    done = {row["name"] for row in await conn.fetch("select name from migrations")}
+    applied: list[str] = []
+    for path in sorted((sql_folder() / "migrations").glob("*.sql")):
+        if path.stem not in done:
+            async with conn.transaction():
+                await conn.execute(path.read_text())
+                await conn.execute("insert into migrations (name) values ($1)", path.stem)
+            applied.append(path.stem)
+    return applied

@@ -1,0 +1,1 @@
+"""Buildings, doctors, hours, displays."""

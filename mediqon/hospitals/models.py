@@ -1,0 +1,106 @@
+"""Buildings, doctors, hours and screens, as the wire has them."""
+
+import msgspec
+
+from mediqon.fields import (
+    Capacity,
+    Clock,
+    DoctorIds,
+    Email,
+    EndClock,
+    Languages,
+    Line,
+    Name,
+    NewPassword,
+    SlotMinutes,
+    TokenPrefix,
+    Weekday,
+)
+
+
+class Hospital(msgspec.Struct, frozen=True):
+    """`timezone` is an IANA name."""
+
+    id: int
+    name: str
+    timezone: str
+
+
+class Doctor(msgspec.Struct, frozen=True, kw_only=True):
+    id: int
+    hospital_id: int
+    name: str
+    specialty: str
+    room: str
+    token_prefix: str
+    slot_minutes: int
+
+
+class NewDoctor(msgspec.Struct, forbid_unknown_fields=True):
+    """A doctor and the account to log in with."""
+
+    name: Name
+    email: Email
+    password: NewPassword
+    specialty: Line = ""
+    room: Line = ""
+    token_prefix: TokenPrefix = "A"  # noqa: S105
+    slot_minutes: SlotMinutes = 10
+
+
+class DoctorChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What is left out stays."""
+
+    name: Name | None = None
+    email: Email | None = None
+    specialty: Line | None = None
+    room: Line | None = None
+    token_prefix: TokenPrefix | None = None
+    slot_minutes: SlotMinutes | None = None
+
+
+class Window(msgspec.Struct, forbid_unknown_fields=True):
+    """Weekly hours; `weekday` 0 is Monday. `capacity` patients share each slot."""
+
+    weekday: Weekday
+    start: Clock
+    end: EndClock
+    capacity: Capacity = 1
+
+
+class Schedule(msgspec.Struct, forbid_unknown_fields=True):
+    """A doctor's week; the gaps between windows are the breaks."""
+
+    windows: list[Window]
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """One seat of a day: local time, the token it would get, whether it can be booked."""
+
+    time: str
+    token: str
+    free: bool
+
+
+class Slots(msgspec.Struct, frozen=True):
+    date: str
+    slots: list[Slot]
+
+
+class NewDisplay(msgspec.Struct, forbid_unknown_fields=True):
+    """A waiting-room screen for one to eight doctors."""
+
+    name: Name
+    doctor_ids: DoctorIds
+    languages: Languages = msgspec.field(default_factory=lambda: ["en"])
+
+
+class Display(msgspec.Struct, frozen=True):
+    """`key` opens the screen to whoever has it; `url` is its page."""
+
+    id: int
+    name: str
+    key: str
+    url: str
+    doctor_ids: list[int]
+    languages: list[str]

@@ -1,0 +1,1 @@
+"""What changed, to whoever is looking."""

@@ -1,0 +1,143 @@
+"""The line over HTTP: the public queue and tokens from memory, the staff queue, and call-next."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, JSONBody
+
+from mediqon.auth.access import SECURITY, only
+from mediqon.auth.models import Role
+from mediqon.database import statements
+from mediqon.errors import NotFound
+from mediqon.fields import PathId
+from mediqon.given import Actor, Feed, Now, Pool
+from mediqon.live.channels import Appointment, DeskFrame, QueueFrame, TokenView
+from mediqon.live.hub import etag
+from mediqon.queues import days, desk
+from mediqon.queues.models import Facts, Status
+from mediqon.queues.views import Outlook, appointment
+
+SQL = statements("queues")
+staff_only = only(Role.DOCTOR, Role.HOSPITAL)
+
+
+class CallNext(msgspec.Struct, forbid_unknown_fields=True):
+    """`version`: the queue's, as the caller saw it."""
+
+    version: int | None = None
+
+
+class CallNextAnswer(msgspec.Struct, frozen=True):
+    """Null where nobody waits, or nobody was in the room."""
+
+    called: Appointment | None
+    completed: Appointment | None
+
+
+class EventActor(msgspec.Struct, frozen=True):
+    """Who did it."""
+
+    id: int
+    name: str
+    role: Role
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, rename={"from_status": "from", "to_status": "to"}):
+    at: datetime
+    actor: EventActor
+    verb: str
+    from_status: Status | None
+    to_status: Status | None
+    reason: str | None
+
+
+class Events(msgspec.Struct, frozen=True):
+    events: list[Event]
+
+
+@get("/queues/{doctor_id:int}", responses={200: ResponseSpec(QueueFrame)})
+async def public_queue(request: Request[Any, Any, Any], doctor_id: PathId, feed: Feed) -> Response[bytes]:
+    """Today's line, tokens only. Answers 304 to an `If-None-Match` that is current."""
+    topic = await feed.topic(await feed.today(doctor_id))
+    return _tagged(request, topic.public.bytes, topic.public.etag)
+
+
+@get("/tokens/{code:str}", responses={200: ResponseSpec(TokenView)})
+async def token(request: Request[Any, Any, Any], code: FromPath[str], feed: Feed) -> Response[bytes]:
+    """One place in line, for whoever has its code. Answers 304 to an `If-None-Match` that is current."""
+    body = msgspec.json.encode(await feed.token(code))
+    return _tagged(request, body, etag(body))
+
+
+@get(
+    "/appointments/doctor/{doctor_id:int}/today",
+    guards=[staff_only],
+    security=SECURITY,
+    responses={200: ResponseSpec(DeskFrame)},
+)
+async def staff_queue(doctor_id: PathId, actor: Actor, feed: Feed) -> Response[bytes]:
+    """Today's staff queue, for that doctor and its hospital."""
+    topic = await feed.topic(await feed.today(doctor_id))
+    _own(topic.facts, actor)
+    return Response(topic.desk.bytes, media_type="application/json")
+
+
+@post("/queues/{doctor_id:int}/call-next", status_code=200, guards=[staff_only], security=SECURITY)
+async def call_next(
+    doctor_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now, data: JSONBody[CallNext | None] = None
+) -> CallNextAnswer:
+    """Completes the visit in the room and calls the next. 409 `stale_version`, `queue_paused`, `queue_closed`."""
+    async with pool.acquire() as conn, conn.transaction():
+        before = await days.lock(conn, await feed.today(doctor_id))
+        _own(before, actor)
+        facts, called, completed = await desk.call_next(
+            conn, before, actor=actor, now=now, version=data.version if data else None
+        )
+    if facts is not before:
+        await feed.publish(facts)
+    outlook = Outlook(facts, now)
+    return CallNextAnswer(
+        appointment(outlook, facts.visit(called)) if called else None,
+        appointment(outlook, facts.visit(completed)) if completed else None,
+    )
+
+
+@get("/appointments/{appointment_id:int}/events", guards=[staff_only], security=SECURITY)
+async def list_events(appointment_id: PathId, actor: Actor, pool: Pool) -> Events:
+    """What happened to a visit, oldest first, for its doctor and its hospital."""
+    async with pool.acquire() as conn:
+        await days.find(conn, appointment_id, actor)
+        rows = await conn.fetch(SQL.visit_events, appointment_id)
+    return Events(
+        [
+            Event(
+                at=row["at"],
+                actor=EventActor(row["actor_id"], row["actor_name"], Role(row["actor_role"])),
+                verb=row["verb"],
+                from_status=row["from_status"] and Status(row["from_status"]),
+                to_status=row["to_status"] and Status(row["to_status"]),
+                reason=row["reason"],
+            )
+            for row in rows
+        ]
+    )
+
+
+def _own(facts: Facts, actor: Actor) -> None:
+    """Raises NotFound unless this is the actor's own queue or hospital."""
+    if facts.hospital_id != actor.hospital_id or actor.doctor_id not in {None, facts.doctor_id}:
+        raise NotFound("There is no such doctor at your hospital.")
+
+
+def _tagged(request: Request[Any, Any, Any], body: bytes, tag: str) -> Response[bytes]:
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    known = {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}
+    if tag in known or "*" in known:
+        return Response(b"", status_code=304, headers=headers, media_type="application/json")
+    return Response(body, headers=headers, media_type="application/json")
+
+
+ROUTES = [public_queue, token, staff_queue, call_next, list_events]

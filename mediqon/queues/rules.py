@@ -1,0 +1,94 @@
+"""The rules of the line: which moves are legal and for whom, and who is called next. Touches nothing."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from mediqon.auth.models import Role
+from mediqon.queues.models import IN_ROOM, Policy, Priority, Status, Visit
+
+_STAFF = frozenset({Role.DOCTOR, Role.HOSPITAL})
+_DOCTOR = frozenset({Role.DOCTOR})
+_ANYONE = _STAFF | {Role.PATIENT}
+_DESK_OR_OWNER = frozenset({Role.HOSPITAL, Role.PATIENT})
+
+LEGAL: dict[tuple[Status, Status], frozenset[Role]] = {
+    (Status.BOOKED, Status.CHECKED_IN): _ANYONE,
+    (Status.ON_HOLD, Status.CHECKED_IN): _STAFF,
+    (Status.NO_SHOW, Status.CHECKED_IN): _STAFF,
+    (Status.CHECKED_IN, Status.CALLED): _STAFF,
+    (Status.ON_HOLD, Status.CALLED): _STAFF,
+    (Status.CALLED, Status.IN_CONSULTATION): _DOCTOR,
+    (Status.CHECKED_IN, Status.ON_HOLD): _STAFF,
+    (Status.CALLED, Status.ON_HOLD): _STAFF,
+    (Status.IN_CONSULTATION, Status.ON_HOLD): _STAFF,
+    (Status.CHECKED_IN, Status.COMPLETED): _DOCTOR,
+    (Status.CALLED, Status.COMPLETED): _DOCTOR,
+    (Status.IN_CONSULTATION, Status.COMPLETED): _DOCTOR,
+    (Status.BOOKED, Status.NO_SHOW): _STAFF,
+    (Status.CHECKED_IN, Status.NO_SHOW): _STAFF,
+    (Status.CALLED, Status.NO_SHOW): _STAFF,
+    (Status.ON_HOLD, Status.NO_SHOW): _STAFF,
+    (Status.BOOKED, Status.CANCELLED): _DESK_OR_OWNER,
+    (Status.CHECKED_IN, Status.CANCELLED): _DESK_OR_OWNER,
+    (Status.ON_HOLD, Status.CANCELLED): _DESK_OR_OWNER,
+}
+"""Every legal move (from, to) and the roles that may make it: the contract's table."""
+
+PLACE_STEP = timedelta(microseconds=1)
+"""The smallest difference that PostgreSQL keeps: "right after"."""
+
+
+def may_ever(role: Role, to: Status) -> bool:
+    """Whether this role may bring any visit to `to`, from wherever."""
+    return any(target is to and role in roles for (_, target), roles in LEGAL.items())
+
+
+def allowed(status: Status, role: Role) -> list[Status]:
+    """Where this role may take a visit that is at `status`."""
+    return [to for (start, to), roles in LEGAL.items() if start is status and role in roles]
+
+
+def call_order(visits: Iterable[Visit]) -> list[Visit]:
+    """Those who are here and waiting, the next to be called first. Total, and the same for every reader."""
+    return sorted((visit for visit in visits if visit.status is Status.CHECKED_IN), key=place)
+
+
+def place(visit: Visit) -> tuple[bool, datetime, datetime, int]:
+    """Emergencies first, then by when each is due, then by when each came, then by id."""
+    return (
+        visit.priority is not Priority.EMERGENCY,
+        visit.due_at,
+        visit.checked_in_at or visit.due_at,
+        visit.id,
+    )
+
+
+def expected_order(visits: Iterable[Visit]) -> list[Visit]:
+    """Those booked and not here yet, by slot."""
+    return sorted((visit for visit in visits if visit.status is Status.BOOKED), key=place)
+
+
+def in_room(visits: Iterable[Visit]) -> list[Visit]:
+    """Those called or with the doctor, the longest first."""
+    return sorted((v for v in visits if v.status in IN_ROOM), key=lambda v: (v.called_at or v.due_at, v.id))
+
+
+def due_walk_in(priority: Priority, *, policy: Policy, now: datetime) -> datetime:
+    """When somebody who comes without a slot is due."""
+    due = now + timedelta(minutes=policy.walk_in_wait)
+    return due - timedelta(minutes=policy.priority_lead) if priority is Priority.PRIORITY else due
+
+
+def due_check_in(visit: Visit, *, policy: Policy, now: datetime) -> datetime:
+    """When somebody who checks in is due: at the slot if early, on time or a little late, else as a walk-in."""
+    slot = visit.scheduled_at
+    if slot is not None and now <= slot + timedelta(minutes=policy.late_grace):
+        return visit.due_at
+    return due_walk_in(visit.priority, policy=policy, now=now)
+
+
+def due_return(visit: Visit, waiting: Sequence[Visit], *, policy: Policy) -> datetime:
+    """When somebody who comes back from hold is due: right after the next few who wait."""
+    if policy.return_after == 0 or not waiting:
+        return min([visit.due_at, *(other.due_at - PLACE_STEP for other in waiting)])
+    return max(other.due_at for other in waiting[: policy.return_after]) + PLACE_STEP

@@ -1,0 +1,99 @@
+"""What the administrator decides, read once from the environment (and a `.env` file beside it)."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+from dotenv import dotenv_values
+
+JWT_SECRET_MIN_BYTES = 32
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message says which and what to do."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting, typed. Empty strings mean "not configured": an embedded server is started instead."""
+
+    port: int = 3000
+    db_host: str = ""
+    db_port: int = 5432
+    db_user: str = "postgres"
+    db_password: str = ""
+    db_name: str = "mediqon"
+    redis_url: str = ""
+    jwt_secret: str = ""
+    data_dir: Path = Path(".mediqon")
+    db_pool: int = 8
+    public_url: str = ""
+    trusted_proxies: str = ""
+    log_level: str = "info"
+
+    def as_environment(self) -> dict[str, str]:
+        """The same settings as environment variables, for a child process."""
+        return {variable: str(getattr(self, field)) for variable, field in VARIABLES.items()}
+
+
+VARIABLES = {
+    "PORT": "port",
+    "DB_HOST": "db_host",
+    "DB_PORT": "db_port",
+    "DB_USER": "db_user",
+    "DB_PASSWORD": "db_password",
+    "DB_NAME": "db_name",
+    "REDIS_URL": "redis_url",
+    "JWT_SECRET": "jwt_secret",
+    "MEDIQON_DATA_DIR": "data_dir",
+    "MEDIQON_DB_POOL": "db_pool",
+    "MEDIQON_PUBLIC_URL": "public_url",
+    "MEDIQON_TRUSTED_PROXIES": "trusted_proxies",
+    "MEDIQON_LOG_LEVEL": "log_level",
+}
+
+
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings from `environment`, or from the process's own over `.env` in the working directory.
+
+    Raises SettingsError with a sentence for the administrator.
+    """
+    if environment is None:
+        dotenv = {key: value for key, value in dotenv_values(".env").items() if value is not None}
+        environment = {**dotenv, **os.environ}
+    raw = {field: environment[variable] for variable, field in VARIABLES.items() if environment.get(variable)}
+    try:
+        settings = msgspec.convert(raw, Settings, strict=False, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        raise SettingsError(_explain(str(error))) from None
+    return _checked(settings)
+
+
+def _decode(kind: type, value: object) -> object:
+    return kind(value)
+
+
+def _explain(message: str) -> str:
+    """Names the variable instead of the field."""
+    for variable, field in VARIABLES.items():
+        message = message.replace(f"`$.{field}`", variable)
+    return message
+
+
+def _checked(settings: Settings) -> Settings:
+    if settings.db_host and len(settings.jwt_secret.encode()) < JWT_SECRET_MIN_BYTES:
+        raise SettingsError(
+            f"JWT_SECRET is missing or shorter than {JWT_SECRET_MIN_BYTES} bytes. With DB_HOST set it must be yours: "
+            'python3 -c "import secrets; print(secrets.token_urlsafe(48))" makes a good one.'
+        )
+    if settings.jwt_secret and len(settings.jwt_secret.encode()) < JWT_SECRET_MIN_BYTES:
+        raise SettingsError(f"JWT_SECRET is shorter than {JWT_SECRET_MIN_BYTES} bytes. Leave it out to have one made.")
+    for variable, port in (("PORT", settings.port), ("DB_PORT", settings.db_port)):
+        if not 0 <= port <= 65535:
+            raise SettingsError(f"{variable} must be between 0 and 65535, not {port}.")
+    if settings.log_level.lower() not in LOG_LEVELS:
+        raise SettingsError(f"MEDIQON_LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}, not {settings.log_level}.")
+    if settings.db_pool < 1:
+        raise SettingsError(f"MEDIQON_DB_POOL must be at least 1, not {settings.db_pool}.")
+    return settings

@@ -1,0 +1,83 @@
+// The four choices of a booking, each a row of large radio buttons: hospital, doctor, day, time.
+
+import { get } from "/web/shared/api.js";
+import { clockTime, dateOf, dayName, daysAfter, now } from "/web/shared/clock.js";
+import { copyOf, element, part, show, write } from "/web/shared/paper.js";
+import { roomName } from "/web/shared/words.js";
+
+const NOON = "12:00";
+const EVENING = "17:00";
+const at = (name) => part(document, name);
+
+/** Radio buttons in `place`; each item is `{value, what, more?, disabled?}`. */
+function offer(place, name, items, chosen) {
+  place.replaceChildren(...items.map((item) => radio(name, item, chosen)));
+}
+
+function radio(name, { value, what, more, disabled }, chosen) {
+  const label = copyOf("choice");
+  const input = label.querySelector("input");
+  Object.assign(input, { name, value, disabled: Boolean(disabled), checked: String(value) === String(chosen) });
+  write(label.querySelector(".what"), what);
+  if (more) write(label.querySelector(".more"), more);
+  else label.querySelector(".more").remove();
+  return label;
+}
+
+/** Shows the hospitals; answers with them. */
+export async function offerHospitals() {
+  const hospitals = await get("/hospitals");
+  const only = hospitals.length === 1 ? hospitals[0].id : null;
+  offer(at("hospitals"), "hospital", hospitals.map(({ id, name }) => ({ value: id, what: name })), only);
+  return hospitals;
+}
+
+/** Shows a hospital's doctors; answers with them. */
+export async function offerDoctors(hospitalId) {
+  const doctors = await get(`/hospitals/${hospitalId}/doctors`);
+  const items = doctors.map(({ id, name, specialty, room }) => ({ value: id, what: name, more: [specialty, roomName(room)].filter(Boolean).join(", ") }));
+  offer(at("doctors"), "doctor", items);
+  show(at("doctor-step"), true);
+  return doctors;
+}
+
+/** Shows the coming days in the hospital's own calendar; days on which the doctor has no hours cannot be chosen. */
+export async function offerDays(doctor, hospital) {
+  const { windows } = await get(`/doctors/${doctor.id}/schedule`);
+  const open = new Set(windows.map(({ weekday }) => weekday));
+  const today = dateOf(now(), hospital.timezone);
+  const dates = Array.from({ length: Number(document.body.dataset.days) }, (_, days) => daysAfter(today, days));
+  offer(at("days"), "day", dates.map((date, days) => dayItem(date, days, open.has(weekday(date)))));
+  show(at("day-step"), true);
+}
+
+function dayItem(date, days, open) {
+  const name = days === 0 ? "Today" : days === 1 ? "Tomorrow" : dayName(date, { weekday: "long" });
+  return { value: date, what: name, more: open ? dayName(date, { day: "numeric", month: "short" }) : "no hours", disabled: !open };
+}
+
+// Monday is 0, as in the contract.
+function weekday(date) {
+  return (new Date(`${date}T12:00:00Z`).getUTCDay() + 6) % 7;
+}
+
+/** Shows a day's times that are still to come, morning, afternoon and evening apart. */
+export async function offerTimes(doctor, hospital, date, chosen) {
+  const answer = await get(`/doctors/${doctor.id}/slots?date=${date}`);
+  const over = date === dateOf(now(), hospital.timezone) ? clockTime(now(), hospital.timezone) : "";
+  const slots = answer.slots.filter(({ time, free }) => free || time > over);
+  const parts = [
+    ["Morning", slots.filter(({ time }) => time < NOON)],
+    ["Afternoon", slots.filter(({ time }) => time >= NOON && time < EVENING)],
+    ["Evening", slots.filter(({ time }) => time >= EVENING)],
+  ];
+  at("times").replaceChildren(...parts.filter(([, times]) => times.length).map(([name, times]) => partOfDay(name, times, chosen)));
+  if (!slots.some(({ free }) => free)) at("times").append(element("p", { class: "soft" }, "Nothing is free on this day. Please choose another."));
+  show(at("time-step"), true);
+}
+
+function partOfDay(name, slots, chosen) {
+  const times = element("div", { class: "choices slots" });
+  offer(times, "time", slots.map(({ time, free }) => ({ value: time, what: time, more: free ? null : "taken", disabled: !free })), chosen);
+  return element("div", { role: "group", "aria-label": name }, element("h3", { class: "part-of-day" }, name), times);
+}

@@ -1,0 +1,72 @@
+// My visits: each with its page to follow, and a cancel that asks once more.
+
+import { get, patch } from "/web/shared/api.js";
+import { clockTime, dayName } from "/web/shared/clock.js";
+import { copyOf, keepRows, mark, part, say, show, whileBusy, write } from "/web/shared/paper.js";
+import { STATUS } from "/web/shared/words.js";
+
+const OVER = new Set(["COMPLETED", "NO_SHOW", "CANCELLED"]);
+const CANCELLABLE = new Set(["BOOKED", "CHECKED_IN", "ON_HOLD"]);
+const at = (name) => part(document, name);
+const doctorsOf = new Map();
+let zones = new Map();
+
+/** Fetches and shows my visits; `hospitals` tell the timezone of each. */
+export async function showMine(hospitals) {
+  zones = new Map(hospitals.map(({ id, timezone }) => [id, timezone]));
+  const { appointments } = await get("/appointments/mine");
+  const doctors = await namesOf(appointments);
+  keepRows(at("mine"), appointments, {
+    key: ({ id }) => id,
+    make: () => copyOf("my-visit"),
+    fill: (row, visit) => drawVisit(row, visit, doctors.get(visit.doctor_id), hospitals),
+  });
+  show(at("mine-empty"), appointments.length === 0);
+}
+
+async function namesOf(appointments) {
+  const hospitalIds = [...new Set(appointments.map(({ hospital_id }) => hospital_id))];
+  const missing = hospitalIds.filter((id) => !doctorsOf.has(id));
+  await Promise.all(missing.map(async (id) => doctorsOf.set(id, await get(`/hospitals/${id}/doctors`))));
+  return new Map(hospitalIds.flatMap((id) => doctorsOf.get(id)).map(({ id, name }) => [id, name]));
+}
+
+function drawVisit(row, visit, doctor, hospitals) {
+  const time = visit.scheduled_at ? `, ${clockTime(visit.scheduled_at, zones.get(visit.hospital_id))}` : "";
+  write(part(row, "token"), visit.token);
+  write(part(row, "what"), doctor ?? "");
+  write(part(row, "when"), `${dayName(visit.date)}${time} · ${STATUS[visit.status]}`);
+  mark(row, "data-over", OVER.has(visit.status));
+  mark(part(row, "follow"), "href", `/t/${encodeURIComponent(visit.code)}`);
+  mark(part(row, "follow"), "aria-label", `Follow ${visit.token}`);
+  mark(part(row, "cancel"), "aria-label", `Cancel ${visit.token}`);
+  ask(row, visit, false);
+  part(row, "cancel").onclick = () => ask(row, visit, true);
+  part(row, "keep").onclick = () => ask(row, visit, false);
+  part(row, "really").onclick = () => cancel(row, visit, hospitals);
+}
+
+function ask(row, { status }, sure) {
+  const over = OVER.has(status);
+  const possible = CANCELLABLE.has(status);
+  const had = row.contains(document.activeElement);
+  show(part(row, "follow"), !over && !sure);
+  show(part(row, "actions"), !over);
+  show(part(row, "cancel"), possible && !sure);
+  show(part(row, "really"), possible && sure);
+  show(part(row, "keep"), possible && sure);
+  if (had) (sure ? part(row, "keep") : part(row, "cancel")).focus();
+}
+
+function cancel(row, visit, hospitals) {
+  return whileBusy(part(row, "really"), async () => {
+    try {
+      await patch(`/appointments/${visit.id}/status`, { status: "CANCELLED" });
+      say(at("mine-status"), `Cancelled ${visit.token}.`, "good");
+    } catch (error) {
+      say(at("mine-status"), error.message, "bad");
+    }
+    await showMine(hospitals).catch(() => {});
+    document.getElementById("mine-heading").focus();
+  });
+}

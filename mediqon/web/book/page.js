@@ -1,0 +1,128 @@
+// Booking: hospital, doctor, day, time, confirm. A time taken meanwhile is explained and the next one offered.
+
+import { creating, logout } from "/web/shared/api.js";
+import { clockTime, dayName } from "/web/shared/clock.js";
+import { mark, part, say, show, whileBusy, write } from "/web/shared/paper.js";
+import { loggedInPatient } from "/web/book/account.js";
+import { offerDays, offerDoctors, offerHospitals, offerTimes } from "/web/book/choices.js";
+import { showMine } from "/web/book/mine.js";
+
+const at = (name) => part(document, name);
+const form = at("visit");
+const bookVisit = creating("/appointments/book");
+const STEPS = ["hospital", "doctor", "day", "time"];
+const NOT_FREE = new Set(["slot_taken", "slot_unavailable", "slot_past"]);
+
+let hospitals = [];
+let doctors = [];
+let hospital = null;
+let doctor = null;
+
+form.addEventListener("change", ({ target }) => STEPS.includes(target.name) && tell(() => chosen(target.name, target.value)));
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  book();
+});
+at("logout").addEventListener("click", async () => {
+  await logout();
+  location.reload();
+});
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "visible" && doctor && pick("day")) offerTimes(doctor, hospital, pick("day"), pick("time")).then(drawConfirm, () => {});
+});
+
+enter();
+
+async function enter(reason) {
+  show(at("booking"), false);
+  const user = await loggedInPatient(reason);
+  write(at("name"), user.name);
+  show(at("who"), true);
+  show(at("booking"), true);
+  await tell(async () => {
+    hospitals = await offerHospitals();
+    if (hospitals.length === 0) say(at("status"), "There is no hospital here yet.");
+    if (hospitals.length === 1) await chosen("hospital", hospitals[0].id);
+    await showMine(hospitals);
+  });
+}
+
+function pick(name) {
+  return new FormData(form).get(name);
+}
+
+async function chosen(step, value) {
+  for (const later of STEPS.slice(STEPS.indexOf(step) + 1)) show(at(`${later}-step`), false);
+  show(at("confirm"), false);
+  if (step === "hospital") await chooseHospital(Number(value));
+  if (step === "doctor") await chooseDoctor(Number(value));
+  if (step === "day") await offerTimes(doctor, hospital, value);
+  if (step === "time") drawConfirm();
+}
+
+async function chooseHospital(id) {
+  hospital = hospitals.find((one) => one.id === id);
+  doctors = await offerDoctors(id);
+}
+
+async function chooseDoctor(id) {
+  doctor = doctors.find((one) => one.id === id);
+  await offerDays(doctor, hospital);
+}
+
+function drawConfirm() {
+  const time = pick("time");
+  show(at("confirm"), Boolean(time));
+  if (time) write(at("summary"), `${dayName(pick("day"))}, ${time}, ${doctor.name}`);
+}
+
+function book() {
+  const reason = pick("reason").trim();
+  const wish = { doctor_id: doctor.id, date: pick("day"), time: pick("time") };
+  return whileBusy(at("book"), () => tell(async () => showBooked(await bookVisit(reason ? { ...wish, reason } : wish))));
+}
+
+async function showBooked(visit) {
+  const time = clockTime(visit.scheduled_at, hospital.timezone);
+  write(at("booked-token"), visit.token);
+  write(at("booked-when"), `${dayName(visit.date)}, ${time}, ${doctor.name}`);
+  mark(at("booked-link"), "href", `/t/${encodeURIComponent(visit.code)}`);
+  show(at("booked"), true);
+  for (const step of STEPS.slice(1)) show(at(`${step}-step`), false);
+  show(at("confirm"), false);
+  form.reset();
+  if (hospitals.length === 1) await chosen("hospital", hospital.id);
+  document.getElementById("booked-heading").focus();
+  at("booked").scrollIntoView({ block: "center" });
+  await showMine(hospitals);
+}
+
+/** Does something and puts what went wrong into words; the way out is offered where there is one. */
+async function tell(work) {
+  say(at("status"), "");
+  show(at("take-next"), false);
+  try {
+    await work();
+  } catch (error) {
+    if (error.status === 401) return enter("Please log in again.");
+    say(at("status"), error.message, "bad");
+    if (NOT_FREE.has(error.code)) await offerNext(error.problem.next_free);
+  }
+}
+
+async function offerNext(time) {
+  const button = at("take-next");
+  show(at("confirm"), false);
+  await offerTimes(doctor, hospital, pick("day")).catch(() => {});
+  if (!time) return;
+  write(button, `Take ${time} instead`);
+  button.onclick = () => tell(() => takeInstead(time));
+  show(button, true);
+  button.focus();
+}
+
+async function takeInstead(time) {
+  await offerTimes(doctor, hospital, pick("day"), time);
+  drawConfirm();
+  at("book").focus();
+}

@@ -1,0 +1,152 @@
+// One patient's own token: fetched by its code, refetched whenever its doctor's line moves.
+
+import { conditional } from "/web/shared/api.js";
+import { clockTime, dateOf, dayName, now } from "/web/shared/clock.js";
+import { LiveLine, isOlder } from "/web/shared/live.js";
+import { mark, part, show, write } from "/web/shared/paper.js";
+import { about, liveState, liveWords, people, range, roomName } from "/web/shared/words.js";
+
+// A whole waiting room hears of the same change: spread its questions.
+const SPREAD_MS = 400;
+const REFRESH_MS = 30_000;
+const RETRY_MS = 3_000;
+const NEXT_WITHIN_MS = 5 * 60_000;
+
+const code = decodeURIComponent(location.pathname.split("/")[2] ?? "");
+const fetchToken = conditional(document.body.dataset.token + encodeURIComponent(code));
+const at = (name) => part(document, name);
+
+let visit = null;
+let fetchedAt = null;
+let lineAt = null;
+let line = null;
+let liveness = { live: false, connecting: true };
+let refetchTimer = 0;
+
+start();
+
+async function start() {
+  try {
+    await refetch();
+  } catch (error) {
+    if (error.status === 404) return explain("We do not know this token", "Please check the link, or ask at the reception.");
+    explain("No connection", "Trying again by itself.");
+    setTimeout(start, RETRY_MS * (0.7 + 0.6 * Math.random()));
+    return;
+  }
+  line = new LiveLine(document.body.dataset.line + visit.doctor.id, { onFrame: lineMoved, onLiveness: takeLiveness, poll });
+  line.open();
+  setInterval(() => document.visibilityState === "visible" && liveness.live && refetchSoon(), REFRESH_MS);
+}
+
+async function refetch() {
+  const news = await fetchToken();
+  fetchedAt = now();
+  if (news && (!visit || !isOlder(news, visit))) visit = news;
+  draw();
+}
+
+function lineMoved(frame) {
+  lineAt = frame;
+  if (isBehind()) refetchSoon();
+}
+
+function isBehind() {
+  return lineAt !== null && isOlder(visit, lineAt);
+}
+
+function refetchSoon(wait = SPREAD_MS) {
+  clearTimeout(refetchTimer);
+  refetchTimer = setTimeout(() => refetch().catch(() => {}).finally(() => isBehind() && refetchSoon(RETRY_MS)), wait * Math.random());
+}
+
+async function poll() {
+  await refetch();
+  return visit.stale ? null : 0;
+}
+
+function takeLiveness(news) {
+  const back = news.live && !liveness.live;
+  liveness = news;
+  if (back) refetchSoon();
+  draw();
+}
+
+function draw() {
+  if (!visit) return;
+  show(at("notice"), false);
+  show(at("visit"), true);
+  drawLiveness();
+  const news = tidings(visit);
+  at("visit").dataset.status = visit.status;
+  write(at("token"), visit.token);
+  mark(at("token"), "data-long", Math.min(8, visit.token.length));
+  write(at("hospital"), visit.hospital);
+  write(at("headline"), news.headline);
+  write(at("advice"), news.advice);
+  show(at("advice"), Boolean(news.advice));
+  document.title = `${visit.token} · ${news.headline}`;
+  drawTimes();
+  drawFacts();
+}
+
+// A live line and an answer that fell behind it is not live; an answer fetched by polling is.
+function isLive() {
+  return liveness.live && !visit.stale;
+}
+
+function drawLiveness() {
+  const shown = isLive() ? { live: true } : { ...liveness, live: false, since: liveness.since ?? fetchedAt };
+  at("live").dataset.state = liveState(shown);
+  write(at("live"), shown.live || shown.connecting ? liveWords(shown) : `Showing ${clockTime(shown.since, visit.timezone)}`);
+}
+
+function tidings({ status, ahead, doctor, date, timezone }) {
+  const where = roomName(doctor.room);
+  const later = date > dateOf(now(), timezone);
+  if (status === "CALLED") return { headline: "It is your turn", advice: where ? `Please go to ${where}` : "Please come in" };
+  if (status === "IN_CONSULTATION") return { headline: "You are with the doctor", advice: where };
+  if (status === "ON_HOLD") return { headline: "On hold", advice: "The staff will call you back into the line." };
+  if (status === "COMPLETED") return { headline: "Your visit is complete", advice: "Thank you for coming." };
+  if (status === "NO_SHOW") return { headline: "You were called", advice: "If you are here, please tell the reception." };
+  if (status === "CANCELLED") return { headline: "Cancelled", advice: "This visit will not take place." };
+  if (later) return { headline: "Booked", advice: dayName(date) };
+  const place = ahead === 0 ? "You are next" : ahead === null ? "Waiting" : `${people(ahead)} ahead`;
+  if (status === "BOOKED") return { headline: place, advice: "Booked. Please check in at the reception when you arrive." };
+  return { headline: place, advice: ahead === 0 ? "Please stay close by." : "You are checked in." };
+}
+
+function drawTimes() {
+  const waiting = visit.status === "BOOKED" || visit.status === "CHECKED_IN";
+  const soon = visit.expected_at && visit.ahead === 0 && Date.parse(visit.expected_at) - now() < NEXT_WITHIN_MS;
+  const known = waiting && isLive() && visit.expected_at && !soon;
+  show(at("times"), waiting);
+  write(at("about"), known ? about(visit.expected_at, visit.timezone) : timeless(waiting, soon));
+  write(at("range"), known && visit.expected_from ? `(${range(visit.expected_from, visit.expected_to, visit.timezone)})` : "");
+  const arrive = known && visit.status === "BOOKED" || known && visit.ahead > 0;
+  write(at("be-here"), arrive && visit.be_here_by ? `Be here by ${clockTime(visit.be_here_by, visit.timezone)}` : "");
+}
+
+function timeless(waiting, soon) {
+  if (!waiting) return "";
+  if (!isLive()) return "No expected time while the connection is lost";
+  return soon ? "Within a few minutes" : "No expected time yet";
+}
+
+function drawFacts() {
+  show(at("message"), Boolean(visit.message));
+  write(at("message"), visit.message);
+  write(at("doctor"), visit.doctor.name);
+  write(at("room"), roomName(visit.doctor.room));
+  write(at("serving"), visit.now_serving.join(", ") || "nobody yet");
+  write(at("day"), visit.date === dateOf(now(), visit.timezone) ? "Today" : dayName(visit.date));
+  write(at("why"), isLive() ? visit.why : "");
+}
+
+function explain(title, text) {
+  show(at("visit"), false);
+  show(at("notice"), true);
+  write(at("notice-title"), title);
+  write(at("notice-text"), text);
+  show(at("live"), false);
+}

@@ -1,0 +1,50 @@
+-- Accounts and sessions.
+
+-- name: insert_user
+-- $1 role, $2 name, $3 email, $4 phone, $5 password hash, $6 hospital.
+insert into users (role, name, email, phone, password_hash, hospital_id) values ($1, $2, $3, $4, $5, $6) returning id;
+
+-- name: find_user_by_email
+-- $1 email, lower case.
+select u.id, u.name, u.email, u.role, u.hospital_id, u.password_hash, d.id as doctor_id
+from users u left join doctors d on d.user_id = u.id
+where u.email = $1;
+
+-- name: find_user
+-- $1 user.
+select u.id, u.name, u.email, u.role, u.hospital_id, d.id as doctor_id
+from users u left join doctors d on d.user_id = u.id
+where u.id = $1;
+
+-- name: insert_session
+-- $1 session, $2 user, $3 hash of the refresh token, $4 now, $5 expiry.
+insert into sessions (id, user_id, refresh_hash, created_at, expires_at) values ($1, $2, $3, $4, $5);
+
+-- name: lock_session
+-- $1 session.
+select user_id, refresh_hash, expires_at, revoked_at from sessions where id = $1 for update;
+
+-- name: rotate_session
+-- $1 session, $2 hash of the new refresh token, $3 expiry.
+update sessions set refresh_hash = $2, expires_at = $3 where id = $1;
+
+-- name: revoke_session
+-- $1 session, $2 now.
+update sessions set revoked_at = $2 where id = $1 and revoked_at is null;
+
+-- name: claim_key
+-- Reserves an idempotency key; waits for a twin that is still under way. $1 user, $2 key, $3 request hash, $4 now.
+insert into idempotency_keys (user_id, key, request_hash, created_at) values ($1, $2, $3, $4)
+on conflict do nothing returning true;
+
+-- name: find_key
+-- $1 user, $2 key.
+select request_hash, status, body from idempotency_keys where user_id = $1 and key = $2;
+
+-- name: keep_answer
+-- $1 user, $2 key, $3 status, $4 body.
+update idempotency_keys set status = $3, body = $4 where user_id = $1 and key = $2;
+
+-- name: forget_keys
+-- Drops answers older than a day. $1 before.
+delete from idempotency_keys where created_at < $1;

@@ -1,0 +1,97 @@
+-- Buildings, doctors, hours and screens. "Not yours" and "not there" are the same empty result: the owner is in the WHERE.
+
+-- name: list_hospitals
+-- Every hospital, by name.
+select id, name, timezone from hospitals order by name, id;
+
+-- name: find_hospital
+-- $1 hospital.
+select id, name, timezone from hospitals where id = $1;
+
+-- name: insert_hospital
+-- $1 name, $2 timezone.
+insert into hospitals (name, timezone) values ($1, $2) returning id;
+
+-- name: list_doctors
+-- The doctors of a hospital, by name. $1 hospital.
+select d.id, d.hospital_id, u.name, d.specialty, d.room, d.token_prefix, d.slot_minutes
+from doctors d join users u on u.id = d.user_id
+where d.hospital_id = $1 order by u.name, d.id;
+
+-- name: find_doctor
+-- A doctor and the hospital's timezone. $1 doctor.
+select d.id, d.hospital_id, u.name, d.specialty, d.room, d.token_prefix, d.slot_minutes, h.timezone
+from doctors d join users u on u.id = d.user_id join hospitals h on h.id = d.hospital_id
+where d.id = $1;
+
+-- name: insert_doctor
+-- $1 user, $2 hospital, $3 specialty, $4 room, $5 token prefix, $6 minutes a slot.
+insert into doctors (user_id, hospital_id, specialty, room, token_prefix, slot_minutes)
+values ($1, $2, $3, $4, $5, $6) returning id;
+
+-- name: update_doctor
+-- Changes what is given, keeps what is null. $1 doctor, $2 hospital, $3 specialty, $4 room, $5 token prefix, $6 minutes a slot.
+update doctors set specialty = coalesce($3, specialty), room = coalesce($4, room),
+       token_prefix = coalesce($5, token_prefix), slot_minutes = coalesce($6, slot_minutes)
+where id = $1 and hospital_id = $2
+returning user_id;
+
+-- name: update_doctor_account
+-- Changes a doctor's name or address. $1 user, $2 name, $3 email.
+update users set name = coalesce($2, name), email = coalesce($3, email) where id = $1;
+
+-- name: touch_days
+-- Counts a change of what every screen of this doctor shows: name or room. $1 doctor, $2 today.
+update queues set version = version + 1 where doctor_id = $1 and day >= $2;
+
+-- name: own_doctor
+-- Locks a doctor of this hospital for a change of hours, and proves that it is theirs. $1 doctor, $2 hospital.
+select id from doctors where id = $1 and hospital_id = $2 for update;
+
+-- name: schedule_windows
+-- A doctor's weekly hours. $1 doctor.
+select weekday, start_minute, end_minute, capacity from schedule_windows where doctor_id = $1 order by weekday, start_minute;
+
+-- name: clear_schedule
+-- $1 doctor.
+delete from schedule_windows where doctor_id = $1;
+
+-- name: insert_window
+-- $1 doctor, $2 weekday, $3 start, $4 end, $5 capacity.
+insert into schedule_windows (doctor_id, weekday, start_minute, end_minute, capacity) values ($1, $2, $3, $4, $5);
+
+-- name: day_hours
+-- What a day's seats are made of: its windows, and its leave with capacity 0. $1 doctor, $2 weekday, $3 day.
+select start_minute, end_minute, capacity from schedule_windows where doctor_id = $1 and weekday = $2
+union all
+select start_minute, end_minute, 0 from leaves where doctor_id = $1 and day = $3
+order by start_minute;
+
+-- name: sold_seats
+-- Seats of a day that are taken. $1 doctor, $2 day.
+select seat, scheduled_at from appointments
+where issued_by = $1 and day = $2 and seat is not null and (status <> 'CANCELLED' or checked_in_at is not null);
+
+-- name: insert_display
+-- $1 hospital, $2 name, $3 key, $4 doctors, $5 languages.
+insert into displays (hospital_id, name, key, doctor_ids, languages) values ($1, $2, $3, $4, $5) returning id;
+
+-- name: count_own_doctors
+-- How many of these doctors belong to the hospital. $1 hospital, $2 doctors.
+select count(*) from doctors where hospital_id = $1 and id = any ($2);
+
+-- name: list_displays
+-- $1 hospital.
+select id, name, key, doctor_ids, languages from displays where hospital_id = $1 order by id;
+
+-- name: find_display
+-- What a screen shows. $1 key.
+select id, doctor_ids from displays where key = $1;
+
+-- name: delete_display
+-- $1 display, $2 hospital.
+delete from displays where id = $1 and hospital_id = $2 returning key;
+
+-- name: living_displays
+-- Which of these keys are still good. $1 keys.
+select key from displays where key = any ($1);

@@ -1,0 +1,80 @@
+-- The line of one doctor's day. Every change locks the queue row first (`lock_queue`), so a day's changes happen one by one.
+
+-- name: open_queue
+-- Makes the day's row where it is missing. $1 doctor, $2 day.
+insert into queues (doctor_id, day) values ($1, $2) on conflict do nothing;
+
+-- name: advance_queue
+-- Counts one change of the day, and the calls in it, for which screens chime. $1 doctor, $2 day, $3 calls.
+update queues set version = version + 1, call_seq = call_seq + $3 where doctor_id = $1 and day = $2;
+
+-- name: count_walk_in
+-- The next walk-in number of the day. $1 doctor, $2 day.
+update queues set last_walk_in = last_walk_in + 1 where doctor_id = $1 and day = $2 returning last_walk_in;
+
+-- name: lock_day
+-- The day without its visits, its row locked until the transaction ends; nothing if the row is not there yet.
+-- $1 doctor, $2 day.
+select d.id as doctor_id, u.name as doctor, d.room, d.slot_minutes, d.hospital_id, h.name as hospital, h.timezone,
+       h.settings, q.day, q.version, q.state, q.delay_minutes, q.message, q.call_seq
+from queues q
+join doctors d on d.id = q.doctor_id
+join users u on u.id = d.user_id
+join hospitals h on h.id = d.hospital_id
+where q.doctor_id = $1 and q.day = $2
+for update of q;
+
+-- name: look_at_day
+-- The same without the lock; a day nobody has touched yet reads as version 0. $1 doctor, $2 day.
+select d.id as doctor_id, u.name as doctor, d.room, d.slot_minutes, d.hospital_id, h.name as hospital, h.timezone,
+       h.settings, $2::date as day, coalesce(q.version, 0) as version, coalesce(q.state, 'OPEN') as state,
+       coalesce(q.delay_minutes, 0) as delay_minutes, q.message, coalesce(q.call_seq, 0) as call_seq
+from doctors d
+join users u on u.id = d.user_id
+join hospitals h on h.id = d.hospital_id
+left join queues q on q.doctor_id = d.id and q.day = $2
+where d.id = $1;
+
+-- name: queue_visits
+-- Every visit of the day, in the order of booking. $1 doctor, $2 day.
+select a.id, a.patient_id, u.name as patient, a.token, a.code, a.status, a.priority, a.version, a.reason, a.due_at,
+       a.scheduled_at, a.booked_at, a.checked_in_at, a.called_at, a.started_at, a.ended_at
+from appointments a join users u on u.id = a.patient_id
+where a.doctor_id = $1 and a.day = $2
+order by a.id;
+
+-- name: versions
+-- Which of the watched days exist, and how far they are. $1 doctors, $2 days (of equal length).
+select q.doctor_id, q.day, q.version
+from unnest($1::bigint[], $2::date[]) as watched (doctor_id, day)
+join queues q on q.doctor_id = watched.doctor_id and q.day = watched.day;
+
+-- name: find_visit
+-- Where a visit stands in line, if the asker may see it: its patient, its doctor, its hospital.
+-- $1 appointment, $2 role, $3 user, $4 hospital of the user, $5 doctor of the user.
+select a.doctor_id, a.day from appointments a
+where a.id = $1 and case $2::user_role
+    when 'patient' then a.patient_id = $3
+    when 'doctor' then a.doctor_id = $5
+    when 'hospital' then a.hospital_id = $4
+end;
+
+-- name: move_visit
+-- Writes where a visit has come to. $1 appointment; the rest are its new values.
+update appointments set status = $2, due_at = $3, checked_in_at = $4, called_at = $5, started_at = $6, ended_at = $7,
+       version = version + 1
+where id = $1;
+
+-- name: record_event
+-- One line of the day's story; `queue_version` is the version that this change leads to.
+-- $1 doctor, $2 day, $3 queue version, $4 appointment, $5 at, $6 actor, $7 verb, $8 from, $9 to, $10 reason, $11 before.
+insert into appointment_events (doctor_id, day, queue_version, appointment_id, at, actor_id, verb, from_status, to_status,
+                                reason, before)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+
+-- name: visit_events
+-- The story of one visit, oldest first. $1 appointment.
+select e.at, e.actor_id, u.name as actor_name, u.role as actor_role, e.verb, e.from_status, e.to_status, e.reason
+from appointment_events e join users u on u.id = e.actor_id
+where e.appointment_id = $1
+order by e.id;

@@ -1,0 +1,139 @@
+"""Real PostgreSQL and Redis for the whole run, a database of its own and a real server for each test that asks."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from datetime import UTC, datetime, timedelta
+from shutil import rmtree
+from uuid import uuid4
+
+import asyncpg
+import msgspec
+import pytest
+import uvicorn
+
+from builders import Clinic, Server, open_clinic
+from mediqon.app import create_app
+from mediqon.settings import Settings, read_settings
+
+TEMPLATE = "mediqon_template"
+READY_SECONDS = 10
+
+SERVERS = """
+import asyncio, sys
+from mediqon import database, embedded
+from mediqon.settings import read_settings
+
+async def own():
+    async with embedded.servers(read_settings(), say=lambda line: print(line, file=sys.stderr)) as filled:
+        await database.migrate(filled)
+        for variable, value in filled.as_environment().items():
+            print(f"{variable}={value}")
+        print(flush=True)
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+asyncio.run(own())
+"""
+
+
+class Clock:
+    """What time it is for a server under test; moved by hand. Starts on a Monday, 09:00 in Kolkata."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 23, 3, 30, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Settings]:
+    """Embedded servers in a process of their own, with the migrated template that each test copies."""
+    data_dir = tempfile.mkdtemp(prefix="mq")
+    configured = {"DB_NAME": TEMPLATE, "MEDIQON_DATA_DIR": data_dir, "DB_HOST": "", "REDIS_URL": "", "JWT_SECRET": ""}
+    command = [sys.executable, "-c", SERVERS]
+    with subprocess.Popen(
+        command, env={**os.environ, **configured}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        lines = iter(process.stdout.readline, "\n")
+        yield read_settings(dict(line.rstrip("\n").split("=", 1) for line in lines))
+        process.communicate()
+    rmtree(data_dir)
+
+
+@pytest.fixture
+async def settings(servers: Settings) -> AsyncIterator[Settings]:
+    """An empty, migrated database of this test's own."""
+    name = f"test_{uuid4().hex}"
+    admin = await asyncpg.connect(
+        host=servers.db_host,
+        port=servers.db_port,
+        user=servers.db_user,
+        password=servers.db_password,
+        database="postgres",
+    )
+    await admin.execute(f"create database {name} template {TEMPLATE}")
+    yield msgspec.structs.replace(servers, db_name=name)
+    await admin.execute(f"drop database {name} with (force)")
+    await admin.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def server(settings: Settings, clock: Clock) -> AsyncIterator[Server]:
+    """The application on a real port, in this test's event loop, its clock in the test's hand."""
+    async with serving(settings, clock) as running:
+        yield running
+
+
+@pytest.fixture
+async def clinic(server: Server) -> Clinic:
+    """A hospital in Kolkata with a doctor: room 3, token prefix A, ten-minute slots, 09:00–13:00 every day."""
+    return await open_clinic(server)
+
+
+class _Uvicorn(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def serving(settings: Settings, clock: Clock) -> AsyncGenerator[Server]:
+    """One more server process's worth of application, on a free port."""
+    config = uvicorn.Config(
+        create_app(settings, clock),
+        ws="websockets-sansio",
+        lifespan="on",
+        log_config=None,
+        timeout_graceful_shutdown=1,
+        server_header=False,
+    )
+    listener = socket.create_server(("127.0.0.1", 0))
+    uvicorn_server = _Uvicorn(config)
+    task = asyncio.create_task(uvicorn_server.serve([listener]))
+    async with asyncio.timeout(READY_SECONDS):
+        while not uvicorn_server.started:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    async with Server(f"http://127.0.0.1:{listener.getsockname()[1]}", settings, clock) as running:
+        yield running
+    uvicorn_server.should_exit = True
+    await task

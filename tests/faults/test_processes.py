@@ -1,0 +1,166 @@
+"""`mediqon serve` as a whole: what its processes do when told to end, and when one of them is killed."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from shutil import rmtree
+
+import pytest
+
+from processes import end_all, none_left, pid_of, processes_of, within
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+START_LIMIT_S = 30
+END_LIMIT_S = 5
+RECOVERY_LIMIT_S = 10
+CHECKOUT = Path(__file__).parent.parent.parent
+UNCONFIGURED = dict.fromkeys(("DB_HOST", "REDIS_URL", "JWT_SECRET"), "")
+
+
+class Serve:
+    """A running `mediqon serve` in a process group of its own, as a terminal would have it."""
+
+    def __init__(self, data_dir: Path, *flags: str) -> None:
+        self.data_dir = data_dir
+        self.output = Path(tempfile.mkstemp(dir=data_dir.parent)[1])
+        command = (sys.executable, "-m", "mediqon", "serve", *(flags or ("--port", "0")))
+        with self.output.open("w") as output:
+            self.process = subprocess.Popen(
+                command,
+                cwd=CHECKOUT,
+                env={**os.environ, **UNCONFIGURED, "MEDIQON_DATA_DIR": str(data_dir)},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def says(self, text: str) -> bool:
+        return within(START_LIMIT_S, lambda: text in self.said or self.process.poll() is not None) and text in self.said
+
+    @property
+    def said(self) -> str:
+        return self.output.read_text()
+
+    @property
+    def url(self) -> str:
+        assert self.says("Mediqon is ready: "), self.said
+        return re.findall(r"Mediqon is ready: (\S+)", self.said)[0]
+
+    def answers(self) -> bool:
+        with suppress(OSError, urllib.error.HTTPError), urllib.request.urlopen(f"{self.url}/health/ready", timeout=2):
+            return True
+        return False
+
+    def told(self, number: signal.Signals) -> float:
+        """Signals the whole group, as Ctrl-C does; the seconds it took to end with status 0 and nobody left."""
+        begun = time.monotonic()
+        os.killpg(self.process.pid, number)
+        assert self.process.wait(START_LIMIT_S) == 0, self.said
+        assert within(1, lambda: none_left(self.data_dir)), processes_of(self.data_dir)
+        return time.monotonic() - begun
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    parent = Path(tempfile.mkdtemp(prefix="mq"))
+    yield parent / "data"
+    end_all(parent)
+    rmtree(parent)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Serve]:
+    """One server with two workers for all that it must survive."""
+    parent = Path(tempfile.mkdtemp(prefix="mq"))
+    serve = Serve(parent / "data", "--port", "0", "--workers", "2")
+    assert within(START_LIMIT_S, serve.answers), serve.said
+    yield serve
+    serve.told(signal.SIGTERM)
+    rmtree(parent)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_where_it_says_and_ends_on_a_signal_with_nothing_left(data_dir: Path, number: signal.Signals) -> None:
+    serve = Serve(data_dir)
+    assert within(START_LIMIT_S, serve.answers), serve.said
+    assert serve.told(number) < END_LIMIT_S
+
+
+def test_after_a_kill_of_the_parent_nothing_is_left_and_the_next_start_copes(data_dir: Path) -> None:
+    killed = Serve(data_dir)
+    assert killed.answers()
+    killed.process.kill()
+    killed.process.wait()
+    assert within(END_LIMIT_S, lambda: none_left(data_dir)), processes_of(data_dir)
+    restarted = Serve(data_dir)
+    assert restarted.answers()
+    restarted.told(signal.SIGTERM)
+
+
+def test_a_signal_during_the_first_start_leaves_nothing_running_and_nothing_half_made(data_dir: Path) -> None:
+    serve = Serve(data_dir)
+    assert serve.says("Creating the database")
+    serve.told(signal.SIGTERM)
+    assert not (data_dir / "postgres").exists()
+
+
+def test_a_stuck_worker_delays_the_end_by_less_than_five_seconds_and_a_second_signal_not_at_all(data_dir: Path) -> None:
+    stuck = Serve(data_dir)
+    assert stuck.answers()
+    _stop_worker(data_dir)
+    assert stuck.told(signal.SIGTERM) < END_LIMIT_S
+    hastened = Serve(data_dir)
+    assert hastened.answers()
+    _stop_worker(data_dir)
+    hastened.process.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    assert hastened.told(signal.SIGINT) < 2
+
+
+@pytest.mark.parametrize("program", ["mediqon.worker", "bin/postgres", "valkey-server"])
+def test_a_killed_process_is_replaced(running: Serve, program: str) -> None:
+    killed = pid_of(running.data_dir, program)
+    assert killed is not None
+    os.kill(killed, signal.SIGKILL)
+    assert within(RECOVERY_LIMIT_S, lambda: killed not in processes_of(running.data_dir))
+    assert within(RECOVERY_LIMIT_S, lambda: _count(running.data_dir, program) == (2 if "worker" in program else 1))
+    assert within(RECOVERY_LIMIT_S, running.answers), running.said
+
+
+def test_a_second_server_on_the_same_data_is_told_where_the_first_one_is(running: Serve) -> None:
+    second = Serve(running.data_dir)
+    assert second.process.wait(START_LIMIT_S) != 0
+    assert f"already running as pid {running.process.pid} at {running.url}" in second.said
+    assert running.answers()
+
+
+def test_a_taken_port_is_named_with_what_to_do(data_dir: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        serve = Serve(data_dir, "--port", port)
+        assert serve.process.wait(START_LIMIT_S) != 0
+    assert f"Port {port} is taken" in serve.said
+    assert "--port" in serve.said
+    assert none_left(data_dir)
+
+
+def _count(data_dir: Path, program: str) -> int:
+    return sum(program in command for command in processes_of(data_dir).values())
+
+
+def _stop_worker(data_dir: Path) -> None:
+    """SIGSTOP: it hears no signal but SIGKILL."""
+    pid = pid_of(data_dir, "mediqon.worker")
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
