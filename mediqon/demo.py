@@ -34,6 +34,7 @@ NO_SHOW_AFTER_SECONDS = 150.0
 STAYS_AWAY = 0.1
 WALKS_IN = 0.2
 FULL_LINE = 12
+PHONE_SLOT = 5
 BUSY_LINE = 7
 TOKEN_SECONDS = 480.0
 REQUEST_SECONDS = 10.0
@@ -175,7 +176,10 @@ def _hours(now: datetime) -> list[dict[str, object]]:
 async def _book_phone(http: httpx.AsyncClient, clinic: Clinic) -> str:
     """A place for the demo's own patient, for the phone page."""
     patient = Person(http, clinic.patient, clinic.password)
-    booked = await patient.ask("POST", "/appointments/book", {"doctor_id": clinic.doctor_ids[0]})
+    doctor_id = clinic.doctor_ids[0]
+    free = [slot["time"] for slot in _read(await http.get(f"/doctors/{doctor_id}/slots"))["slots"] if slot["free"]]
+    booking = {"doctor_id": doctor_id, "time": free[min(PHONE_SLOT, len(free) - 1)]}
+    booked = await patient.ask("POST", "/appointments/book", booking)
     mine = (await patient.ask("GET", "/appointments/mine"))["appointments"]
     return (booked or mine[0])["code"]
 

@@ -180,10 +180,10 @@ class Clinic:
         return await self.reception.post(f"/hospitals/{self.hospital_id}/displays", body)
 
 
-async def open_clinic(server: Server, **doctor: Any) -> Clinic:
-    """A hospital in Kolkata with one doctor (see `Clinic.add_doctor` for what may be asked)."""
+async def open_clinic(server: Server, *, timezone: str = "Asia/Kolkata", **doctor: Any) -> Clinic:
+    """A hospital with one doctor (see `Clinic.add_doctor` for what may be asked)."""
     email = f"reception{next(numbers)}@example.org"
-    created = await create_hospital(server.settings, "St Mary", "Asia/Kolkata", email, PASSWORD)
+    created = await create_hospital(server.settings, "St Mary", timezone, email, PASSWORD)
     clinic = Clinic(server, created.hospital_id, await server.log_in(email))
     clinic.doctor_id, clinic.doctor = await clinic.add_doctor(**doctor)
     return clinic
