@@ -87,9 +87,11 @@ async def settings(servers: Settings) -> AsyncIterator[Settings]:
         database="postgres",
     )
     await admin.execute(f"create database {name} template {TEMPLATE}")
-    yield msgspec.structs.replace(servers, db_name=name)
-    await admin.execute(f"drop database {name} with (force)")
-    await admin.close()
+    try:
+        yield msgspec.structs.replace(servers, db_name=name)
+    finally:
+        await admin.execute(f"drop database {name} with (force)")
+        await admin.close()
 
 
 @pytest.fixture
@@ -133,7 +135,9 @@ async def serving(settings: Settings, clock: Clock) -> AsyncGenerator[Server]:
     async with asyncio.timeout(READY_SECONDS):
         while not uvicorn_server.started:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-    async with Server(f"http://127.0.0.1:{listener.getsockname()[1]}", settings, clock) as running:
-        yield running
-    uvicorn_server.should_exit = True
-    await task
+    try:
+        async with Server(f"http://127.0.0.1:{listener.getsockname()[1]}", settings, clock) as running:
+            yield running
+    finally:
+        uvicorn_server.should_exit = True
+        await task

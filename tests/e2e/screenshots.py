@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import uvicorn
-from browser import find_browser
-from builders import PASSWORD, Answer, Clinic, Server, open_clinic
 from devices import DESKTOP, PHONE, PORTRAIT, launch
 from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
 
+from browser import find_browser
+from builders import PASSWORD, Answer, Clinic, Server, open_clinic
 from mediqon import database, embedded
 from mediqon.app import create_app
 from mediqon.settings import Settings, read_settings
@@ -25,6 +25,7 @@ PACES = (12, 14, 18)
 LATE_MINUTE = 55
 OPENING = datetime(2026, 11, 23, 3, 30, tzinfo=UTC)
 """09:00 in the clinic."""
+TALL: ViewportSize = {"width": 1280, "height": 1250}
 HD: ViewportSize = {"width": 1920, "height": 1080}
 READY_SECONDS = 20
 FIRST_NAMES = ["Amara", "Ben", "Chitra", "Dmitri", "Elena", "Farid", "Grace", "Hiro", "Ines", "Jonas", "Kavya", "Liam"]
@@ -53,7 +54,7 @@ class Day(NamedTuple):
     one_doctor: Answer
     waiting: Answer
     called: Answer
-    reception: str
+    doctor: str
 
 
 async def take(folder: Path) -> None:
@@ -101,6 +102,7 @@ async def play(server: Server, clock: StandingClock) -> Day:
     ids = [clinic.doctor_id, *[(await clinic.add_doctor(**doctor))[0] for doctor in DOCTORS[1:]]]
     lines = [await book_all(clinic, doctor_id, number) for number, doctor_id in enumerate(ids)]
     reception = (await clinic.reception.get("/auth/me"))["email"]
+    doctor = (await clinic.doctor.get("/auth/me"))["email"]
     for minute in range(-10, 73):
         clock.now = OPENING + timedelta(minutes=minute)
         if minute % SLOT_MINUTES == 0:  # before the access token ends
@@ -115,7 +117,7 @@ async def play(server: Server, clock: StandingClock) -> Day:
                 await clinic.reception.call_next(doctor_id)
     clock.now += timedelta(minutes=1)
     (called,) = (await clinic.reception.today(ids[2]))["now"]
-    return Day(clinic, await clinic.display(*ids), await clinic.display(ids[0]), lines[0][7], called, reception)
+    return Day(clinic, await clinic.display(*ids), await clinic.display(ids[0]), lines[0][8], called, doctor)
 
 
 async def book_all(clinic: Clinic, doctor_id: int, number: int) -> list[Answer]:
@@ -138,10 +140,10 @@ class Camera:
         await self.shoot("display", wall, HD, scale=2 / 3)
         await self.shoot("display-one-doctor", one, HD, scale=2 / 3)
         await self.shoot("display-portrait", wall, PORTRAIT, scale=1 / 2)
-        await self.shoot("desk", "/desk", DESKTOP, prepare=lambda page: open_desk(page, day.reception))
+        await self.shoot("desk", "/desk", DESKTOP, prepare=lambda page: open_desk(page, day.doctor))
         await self.shoot("token", f"/t/{day.waiting['code']}", PHONE)
         await self.shoot("token-called", f"/t/{day.called['code']}", PHONE, dark=True)
-        await self.shoot("book", "/book", DESKTOP, prepare=self.choose_a_time)
+        await self.shoot("book", "/book", TALL, prepare=self.choose_a_time)
         await self.shoot("start", "/", DESKTOP)
 
     async def shoot(
@@ -181,8 +183,8 @@ class Camera:
         await form.get_by_role("button", name="Create my account").click()
         await page.get_by_role("radio", name="Dr Asha Rao").check()
         await page.get_by_role("radio", name="Today").check()
-        await page.get_by_role("radio", name="11:50").check()
-        await page.get_by_role("radio", name="Dr Asha Rao").scroll_into_view_if_needed()
+        await page.get_by_role("radio", name="11:20").check()
+        await page.evaluate("scrollTo(0, 0)")
 
 
 async def open_desk(page: Page, email: str) -> None:
@@ -190,7 +192,6 @@ async def open_desk(page: Page, email: str) -> None:
     await form.get_by_label("E-mail").fill(email)
     await form.get_by_label("Password").fill(PASSWORD)
     await form.get_by_role("button", name="Log in").click()
-    await page.get_by_role("button", name="Dr Asha Rao").click()
     await expect(page.get_by_role("button", name="Call next")).to_be_enabled()
 
 

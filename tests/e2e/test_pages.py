@@ -271,8 +271,8 @@ class TestDesk:
         assert len((await clinic.doctor.today(clinic.doctor_id))["waiting"]) == 2
 
     async def test_it_is_used_by_keyboard_alone(self, devices: Devices, server: Server, clinic: Clinic) -> None:
-        patient = await server.patient("Asha Iyer")
-        await patient.book(clinic.doctor_id, time="09:10")
+        await (await server.patient("Asha Iyer")).book(clinic.doctor_id, time="09:10")
+        await (await server.patient("Ben Das")).book(clinic.doctor_id, time="09:20")
         desk = await devices.open(f"{server.url}/desk")
         await expect(desk.get_by_role("textbox", name="E-mail")).to_be_focused()
         await desk.keyboard.type(await email_of(clinic))
@@ -282,6 +282,7 @@ class TestDesk:
         await tab_to(desk, "Check in A-002 Asha Iyer")
         await desk.keyboard.press("Enter")
         await expect(desk.get_by_role("region", name="Waiting")).to_contain_text("A-002")
+        await expect(desk.get_by_role("button", name="Check in A-003 Ben Das")).to_be_focused()
         await desk.keyboard.press("n")
         await expect(desk.get_by_role("region", name="In the room").get_by_role("list")).to_contain_text("A-002")
         await tab_to(desk, "Complete A-002 Asha Iyer")

@@ -107,14 +107,16 @@ function whom(leaving, next) {
   return `${next.token} ${next.patient.name}${leaving ? ` (completes ${leaving})` : ""}`;
 }
 
-// A row that moves to another list takes its buttons along: the keyboard stays in the list it was working through.
-function rememberFocus() {
-  const held = document.activeElement;
-  const list = held?.closest(".visits, .now");
-  const place = list ? [...list.children].indexOf(held.closest(".visit")) : -1;
+/**
+ * Remembers which list the keyboard is working through. A row that moves to another list takes its buttons along, and a
+ * button in flight loses the focus: `restore()` puts it on the row that took the place, or else on Call next.
+ */
+export function rememberFocus() {
+  const list = document.activeElement?.closest(".visits, .now");
+  const place = list ? [...list.children].indexOf(document.activeElement.closest(".visit")) : -1;
   return {
     restore() {
-      if (!list || document.activeElement === held) return;
+      if (!list || document.activeElement !== document.body) return;
       const row = list.children[Math.min(place, list.children.length - 1)];
       (row?.querySelector("button:not(:disabled)") ?? at("call-next")).focus();
     },

@@ -6,7 +6,7 @@ import { LiveLine } from "/web/shared/live.js";
 import { part, say, show, whileBusy, write } from "/web/shared/paper.js";
 import { liveState, liveWords } from "/web/shared/words.js";
 import { chosenDoctor, seatedUser } from "/web/desk/login.js";
-import { doneWords, drawQueue } from "/web/desk/list.js";
+import { doneWords, drawQueue, rememberFocus } from "/web/desk/list.js";
 
 const CONFLICTS = new Set(["stale_version", "illegal_transition", "queue_paused", "queue_closed"]);
 const at = (name) => part(document, name);
@@ -80,6 +80,7 @@ function drawLiveness(liveness) {
 
 // Every press: in flight the button rests, afterwards the status line tells what happened.
 function press(button, work) {
+  const focus = rememberFocus();
   return whileBusy(button, async () => {
     say(at("status"), "");
     try {
@@ -87,7 +88,10 @@ function press(button, work) {
     } catch (error) {
       await explain(error);
     }
-  }).then(() => queue && draw());
+  }).then(() => {
+    if (queue) draw();
+    focus.restore();
+  });
 }
 
 async function explain(error) {

@@ -34,7 +34,7 @@ export function keepRows(list, items, { key, make, fill }) {
   let place = list.firstElementChild;
   for (const item of items) {
     const id = String(key(item));
-    const row = old.get(id) ?? Object.assign(make(item));
+    const row = old.get(id) ?? make(item);
     row.dataset.key = id;
     old.delete(id);
     fill(row, item);

@@ -13,14 +13,18 @@ export const STATUS = {
   CANCELLED: "cancelled",
 };
 
+// Nobody can promise the minute: what is expected is told in steps of five.
+const STEP_MS = 5 * 60_000;
+const rounded = (at, round) => round(Date.parse(at) / STEP_MS) * STEP_MS;
+
 /** "about 10:40", or nothing where there is no honest number. */
 export function about(at, timezone) {
-  return at ? `about ${clockTime(at, timezone)}` : "";
+  return at ? `about ${clockTime(rounded(at, Math.round), timezone)}` : "";
 }
 
-/** "10:25–11:05". */
+/** "10:25–11:05", rounded outwards. */
 export function range(from, to, timezone) {
-  return from && to ? `${clockTime(from, timezone)}–${clockTime(to, timezone)}` : "";
+  return from && to ? `${clockTime(rounded(from, Math.floor), timezone)}–${clockTime(rounded(to, Math.ceil), timezone)}` : "";
 }
 
 /** "1 person", "3 people". */
