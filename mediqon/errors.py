@@ -145,6 +145,36 @@ class QueueClosed(Conflict):
     code = "queue_closed"
 
 
+class VisitOver(Conflict):
+    """This visit has no place in line to change."""
+
+    code = "visit_not_waiting"
+
+
+class TooLate(Conflict):
+    """It is too late for that: please call the desk."""
+
+    code = "too_late"
+
+
+class VisitsOpen(Conflict):
+    """Not every visit of the day is settled: see `visits`. Settle them, or close with `no_show`."""
+
+    code = "visits_open"
+
+
+class NothingToUndo(Conflict):
+    """There is nothing of the desk's to take back."""
+
+    code = "nothing_to_undo"
+
+
+class CannotUndo(Conflict):
+    """The last change cannot be taken back."""
+
+    code = "cannot_undo"
+
+
 class IdempotencyMismatch(Conflict):
     """This Idempotency-Key was used for another request."""
 

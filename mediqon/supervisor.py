@@ -29,10 +29,10 @@ EVERY_ADDRESS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: 
 async def serve(
     settings: Settings, *, host: str, port: int, workers: int, say: Say, also: Sequence[Sequence[str]] = ()
 ) -> int:
-    """Serves until SIGTERM, SIGINT or SIGHUP (a closed terminal), then takes everything down within 5 s and returns 0; a second signal hastens it.
+    """Serves until SIGTERM, SIGINT or SIGHUP, then takes everything down within 5 s; a second signal hastens it.
 
     `also` are command lines kept running beside the workers once these are ready, with the complete settings and
-    MEDIQON_URL in their environment. Port 0 takes any free one. Raises SettingsError and ChildFailed.
+    MEDIQON_URL in their environment. Port 0 takes any free one. Returns 0. Raises SettingsError and ChildFailed.
     """
     children: list[KeptAlive] = []
     serving = asyncio.create_task(_serve(settings, host, port, workers, say, also, children))

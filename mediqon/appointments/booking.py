@@ -15,7 +15,7 @@ from mediqon.hospitals.calendar import Practice
 from mediqon.hospitals.slots import Seat, clock, instant, local_day, minute_of
 from mediqon.queues import days, rules
 from mediqon.queues.days import Change
-from mediqon.queues.models import DayKey, Facts, Priority, QueueState, Status, Visit
+from mediqon.queues.models import DayKey, Facts, PlaceRule, Priority, QueueState, Status, Visit
 
 SQL = statements("appointments")
 CODE_BYTES = 12
@@ -52,12 +52,12 @@ async def book(
     Raises SlotPast, AlreadyBooked (with its id), SlotTaken (with `next_free`), SlotUnavailable, DayFull or QueueClosed.
     """
     key = DayKey(practice.doctor.id, day or local_day(now, practice.timezone))
-    _refuse_past(practice, key.day, time, now)
+    refuse_past(practice, key.day, time, now)
     facts = await days.lock(conn, key)
     if facts.state is QueueState.CLOSED:
         raise QueueClosed
     await _refuse_second(conn, patient, key)
-    seat = _choose(await calendar.read_day(conn, practice, key.day, now=now), time)
+    seat = choose_seat(await calendar.read_day(conn, practice, key.day, now=now), time)
     token, code = calendar.token_label(practice.doctor.token_prefix, seat.number), _new_code()
     visit_id = await _insert(
         conn, SQL.insert_booking, facts.hospital_id, *key, patient.id, seat.number, token, code, reason, seat.at, now
@@ -73,6 +73,8 @@ async def book(
         version=1,
         reason=reason,
         due_at=seat.at,
+        place_rule=PlaceRule.SLOT,
+        seat=seat.number,
         scheduled_at=seat.at,
         booked_at=now,
         checked_in_at=None,
@@ -93,12 +95,14 @@ async def walk_in(
     actor: Actor,
     now: datetime,
 ) -> Booked:
-    """Takes in somebody who is here, today. Raises QueueClosed."""
+    """Takes in somebody who is here, today. Raises QueueClosed, or DayFull past the hospital's number of walk-ins."""
     key = DayKey(practice.doctor.id, local_day(now, practice.timezone))
     facts = await days.lock(conn, key)
     if facts.state is QueueState.CLOSED:
         raise QueueClosed
     number = await conn.fetchval(statements("queues").count_walk_in, *key)
+    if number > practice.policy.walk_ins_per_day:
+        raise DayFull("No more walk-ins are taken in today.")
     token, code = calendar.walk_in_label(practice.doctor.token_prefix, number), _new_code()
     due = rules.due_walk_in(priority, policy=facts.settings, now=now)
     visit_id = await _insert(
@@ -115,6 +119,8 @@ async def walk_in(
         version=1,
         reason=reason,
         due_at=due,
+        place_rule=PlaceRule.WALK_IN,
+        seat=None,
         scheduled_at=None,
         booked_at=now,
         checked_in_at=now,
@@ -140,7 +146,8 @@ async def account_of(conn: Connection, actor: Actor) -> Patient:
     return Patient(row["id"], row["name"])
 
 
-def _refuse_past(practice: Practice, day: date, time: str | None, now: datetime) -> None:
+def refuse_past(practice: Practice, day: date, time: str | None, now: datetime) -> None:
+    """Raises SlotPast for a day or a time that is over."""
     if day < local_day(now, practice.timezone):
         raise SlotPast
     at = time and instant(day, minute_of(time), practice.timezone)
@@ -154,7 +161,8 @@ async def _refuse_second(conn: Connection, patient: Patient, key: DayKey) -> Non
         raise AlreadyBooked(id=visit_id, appointment_id=visit_id)
 
 
-def _choose(day: calendar.Day, time: str | None) -> Seat:
+def choose_seat(day: calendar.Day, time: str | None) -> Seat:
+    """The free seat at that time, or the first of the day. Raises SlotTaken, SlotUnavailable or DayFull."""
     if time is None:
         if not day.free:
             raise DayFull

@@ -1,23 +1,24 @@
 """Booking, walk-ins and the visit's life over HTTP. Each handler: authorise, one transaction, one verb, one publish."""
 
-from datetime import datetime
+import datetime
 from typing import Any
 
 import msgspec
 from litestar import Request, Response, get, patch, post
 from litestar.params import JSONBody
 
-from mediqon.appointments import booking
+from mediqon.appointments import booking, moving
 from mediqon.appointments.models import Booking, OwnAppointments, WalkIn
 from mediqon.auth import idempotency
 from mediqon.auth.access import SECURITY, anyone_known, only
 from mediqon.auth.models import Role
 from mediqon.database import Connection, statements
 from mediqon.errors import Malformed, NotFound
-from mediqon.fields import PathId, Reason
+from mediqon.fields import Clock, Id, PathId, Reason
 from mediqon.given import Actor, Feed, Now, Pool
 from mediqon.hospitals.calendar import Practice, find_practice
 from mediqon.live.channels import Appointment
+from mediqon.live.feed import Feed as LiveFeed
 from mediqon.queues import days, desk
 from mediqon.queues.models import Facts, Status
 from mediqon.queues.views import Outlook, appointment
@@ -34,6 +35,16 @@ class Move(msgspec.Struct, forbid_unknown_fields=True):
     status: Status
     reason: Reason | None = None
     version: int | None = None
+
+
+class Transfer(msgspec.Struct, forbid_unknown_fields=True):
+    doctor_id: Id
+    reason: Reason | None = None
+
+
+class NewTime(msgspec.Struct, forbid_unknown_fields=True):
+    date: datetime.date
+    time: Clock
 
 
 @post("/appointments/book", guards=[only(Role.PATIENT, Role.HOSPITAL)], security=SECURITY)
@@ -98,6 +109,35 @@ async def move(
     return _view(facts, appointment_id, now)
 
 
+@post("/appointments/{appointment_id:int}/transfer", status_code=200, guards=[staff_only], security=SECURITY)
+async def transfer(
+    appointment_id: PathId, data: JSONBody[Transfer], actor: Actor, pool: Pool, feed: Feed, now: Now
+) -> Appointment:
+    """Sends a visit to another doctor of the hospital; token and place stay. 409 `already_booked`, `queue_closed`."""
+    async with pool.acquire() as conn, conn.transaction():
+        practice = await find_practice(conn, data.doctor_id)
+        moved = await moving.transfer(conn, appointment_id, practice, actor=actor, now=now, reason=data.reason)
+    return await _show_moved(feed, moved, now)
+
+
+@post(
+    "/appointments/{appointment_id:int}/reschedule",
+    status_code=200,
+    guards=[only(Role.PATIENT, Role.HOSPITAL)],
+    security=SECURITY,
+)
+async def reschedule(
+    appointment_id: PathId, data: JSONBody[NewTime], actor: Actor, pool: Pool, feed: Feed, now: Now
+) -> Appointment:
+    """Gives a booked visit another time. 409 as for a booking, `visit_not_waiting`, `too_late`."""
+    async with pool.acquire() as conn, conn.transaction():
+        practice = await find_practice(conn, (await days.find(conn, appointment_id, actor)).doctor_id)
+        moved = await moving.reschedule(
+            conn, appointment_id, practice, day=data.date, time=data.time, actor=actor, now=now
+        )
+    return await _show_moved(feed, moved, now)
+
+
 @get("/appointments/mine", guards=[only(Role.PATIENT)], security=SECURITY)
 async def list_own(actor: Actor, pool: Pool, now: Now) -> OwnAppointments:
     """A patient's own visits, newest day first; the last 50."""
@@ -135,7 +175,13 @@ async def _patient(conn: Connection, data: Booking, actor: Actor) -> booking.Pat
     return await booking.enter_patient(conn, data.patient)
 
 
-def _view(facts: Facts, visit_id: int, now: datetime) -> Appointment:
+async def _show_moved(feed: LiveFeed, moved: moving.Moved, now: datetime.datetime) -> Appointment:
+    for facts in (moved.left, moved.facts):
+        await feed.publish(facts)
+    return _view(moved.facts, moved.visit_id, now)
+
+
+def _view(facts: Facts, visit_id: int, now: datetime.datetime) -> Appointment:
     return _of(Outlook(facts, now), visit_id)
 
 
@@ -143,4 +189,4 @@ def _of(outlook: Outlook, visit_id: int) -> Appointment:
     return appointment(outlook, outlook.facts.visit(visit_id))
 
 
-ROUTES = [book, walk_in, move, list_own, get_one]
+ROUTES = [book, walk_in, move, transfer, reschedule, list_own, get_one]

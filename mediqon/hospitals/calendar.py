@@ -1,21 +1,24 @@
 """A doctor's day as seats, read from the database."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
+
+import msgspec
 
 from mediqon.database import Connection, statements
 from mediqon.errors import NotFound
-from mediqon.hospitals.models import Doctor
-from mediqon.hospitals.slots import Hours, Seat, Sold, free_seats, grid
+from mediqon.hospitals.models import Doctor, Policy
+from mediqon.hospitals.slots import Hours, Seat, Sold, free_seats, grid, local_day
 
 SQL = statements("hospitals")
 
 
 class Practice(NamedTuple):
-    """A doctor and the hospital's timezone."""
+    """A doctor, and where: the hospital's timezone and settings."""
 
     doctor: Doctor
     timezone: str
+    policy: Policy
 
 
 class Day(NamedTuple):
@@ -31,17 +34,19 @@ async def find_practice(conn: Connection, doctor_id: int) -> Practice:
     if row is None:
         raise NotFound("There is no such doctor.")
     fields = dict(row)
-    timezone = fields.pop("timezone")
-    return Practice(Doctor(**fields), timezone)
+    timezone, settings = fields.pop("timezone"), fields.pop("settings")
+    return Practice(Doctor(**fields), timezone, msgspec.convert(settings, Policy))
 
 
 async def read_day(conn: Connection, practice: Practice, day: date, *, now: datetime) -> Day:
-    """The seats of one day; those that began before `now` are not free."""
+    """The seats of one day; none are free that began before `now`, or on a day past the booking horizon."""
     doctor = practice.doctor
     hours = await conn.fetch(SQL.day_hours, doctor.id, day.weekday(), day)
     seats = grid(day, practice.timezone, doctor.slot_minutes, tuple(Hours(*row) for row in hours))
     sold = [Sold(*row) for row in await conn.fetch(SQL.sold_seats, doctor.id, day)]
-    return Day(seats, [seat for seat in free_seats(seats, sold) if seat.at >= now])
+    too_far = day > local_day(now, practice.timezone) + timedelta(days=practice.policy.horizon_days)
+    free = [] if too_far else [seat for seat in free_seats(seats, sold) if seat.at >= now]
+    return Day(seats, free)
 
 
 def token_label(prefix: str, seat: int) -> str:

@@ -18,6 +18,25 @@ from mediqon.fields import (
 )
 
 
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """The numbers of the line and of booking: a hospital's settings over these defaults."""
+
+    late_grace_minutes: int = 10
+    """So long after the slot a booked patient still keeps it."""
+    walk_in_wait_minutes: int = 15
+    """Somebody without a slot, or too late for it, is due so long after check-in."""
+    priority_lead_minutes: int = 20
+    return_after: int = 2
+    """Patients who go first when somebody comes back from ON_HOLD; none when the doctor had sent them away."""
+    rooms: int = 1
+    """Patients a doctor sees at once: call-next completes somebody only when these are taken."""
+    walk_ins_per_day: int = 500
+    horizon_days: int = 180
+    cancel_cutoff_minutes: int = 0
+    """A patient may cancel or move a booking until so long before the slot; the desk always may."""
+    patient_check_in: bool = True
+
+
 class Hospital(msgspec.Struct, frozen=True):
     """`timezone` is an IANA name."""
 

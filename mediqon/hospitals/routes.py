@@ -78,7 +78,7 @@ async def change_doctor(
     async with pool.acquire() as conn, conn.transaction():
         await _lock_own_doctor(conn, doctor_id, actor)
         await _write_doctor(conn, doctor_id, data, actor)
-        doctor, timezone = await find_practice(conn, doctor_id)
+        doctor, timezone, _ = await find_practice(conn, doctor_id)
         await conn.execute(SQL.touch_days, doctor_id, local_day(now, timezone))
     await feed.publish_today(doctor_id)
     return doctor

@@ -97,6 +97,8 @@ class DeskFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
     state: QueueState
     message: str | None
     delay_minutes: int
+    paused_until: datetime | None
+    pause_reason: str | None
     now: list[Appointment]
     waiting: list[Appointment]
     booked: list[Appointment]

@@ -1,6 +1,6 @@
 """One doctor's day in PostgreSQL: locked, read and written as a whole."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import asyncpg
@@ -9,17 +9,21 @@ import msgspec
 from mediqon.auth.models import Actor
 from mediqon.database import Connection, statements
 from mediqon.errors import NotFound
-from mediqon.queues.models import DayKey, Facts, Visit
+from mediqon.queues.models import DayImage, DayKey, Facts, Snapshot, Visit
+from mediqon.queues.views import Outlook, Place
 
 SQL = statements("queues")
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """What a verb did to one visit: `before` is null for a visit that is new."""
+    """What a verb did to one visit; without any visit, to the day itself.
+
+    No `before`: the visit is new to this day. No `after`: it has left it.
+    """
 
     verb: str
-    before: Visit | None
-    after: Visit
+    before: Visit | None = None
+    after: Visit | None = None
     reason: str | None = None
     announces: bool = False
     """Whether screens call the token out."""
@@ -52,20 +56,39 @@ async def find(conn: Connection, visit_id: int, actor: Actor) -> DayKey:
     return DayKey(row["doctor_id"], row["day"])
 
 
-async def write(conn: Connection, facts: Facts, changes: Sequence[Change], *, actor: Actor, now: datetime) -> Facts:
-    """Writes what was done to a locked day, its events and its next version; returns the day as it then is."""
-    version = facts.version + 1
-    for change in changes:
-        if change.before is not None:
-            await _move(conn, change.after)
-    await conn.executemany(SQL.record_event, [_event(facts.key, version, each, actor, now) for each in changes])
+async def write(
+    conn: Connection,
+    facts: Facts,
+    changes: Sequence[Change],
+    *,
+    actor: Actor | None,
+    now: datetime,
+    day: DayImage | None = None,
+    undoes: int | None = None,
+) -> Facts:
+    """Writes what was done to a locked day, its events and its next version; returns the day as it then is.
+
+    `day` is what the day itself has become. No actor: the server itself.
+    """
+    left = {change.before.id for change in changes if change.before is not None and change.after is None}
+    moved = {change.after.id: change.after for change in changes if change.after is not None}
     calls = sum(change.announces for change in changes)
-    await conn.execute(SQL.advance_queue, *facts.key, calls)
-    after = {change.after.id: change.after for change in changes}
-    kept = [after.pop(visit.id, visit) for visit in facts.visits]
-    return msgspec.structs.replace(
-        facts, version=version, call_seq=facts.call_seq + calls, visits=[*kept, *after.values()]
+    after = msgspec.structs.replace(
+        facts.with_day(day or facts.day_image),
+        version=facts.version + 1,
+        call_seq=facts.call_seq + calls,
+        visits=[moved.pop(visit.id, visit) for visit in facts.visits if visit.id not in left] + [*moved.values()],
     )
+    for change in changes:
+        if change.before is not None and change.after is not None:
+            await move_visit(conn, change.after)
+    if day is not None:
+        await conn.execute(SQL.set_day, *facts.key, *msgspec.structs.astuple(day))
+    places = Outlook(after, now).places
+    events = [_event(facts, after, change, places, actor, now, undoes) for change in changes]
+    await conn.executemany(SQL.record_event, events)
+    await conn.execute(SQL.advance_queue, *facts.key, calls)
+    return after
 
 
 async def _with_visits(conn: Connection, key: DayKey, row: asyncpg.Record | None) -> Facts:
@@ -75,42 +98,36 @@ async def _with_visits(conn: Connection, key: DayKey, row: asyncpg.Record | None
     return msgspec.convert({**row, "visits": [dict(visit) for visit in visits]}, Facts)
 
 
-async def _move(conn: Connection, visit: Visit) -> None:
-    await conn.execute(
-        SQL.move_visit,
-        visit.id,
-        visit.status,
-        visit.due_at,
-        visit.checked_in_at,
-        visit.called_at,
-        visit.started_at,
-        visit.ended_at,
-    )
+async def move_visit(conn: Connection, visit: Visit) -> None:
+    """Writes what a verb made of a visit, and counts its version."""
+    await conn.execute(SQL.move_visit, visit.id, *msgspec.structs.astuple(visit.image))
 
 
-def _event(key: DayKey, version: int, change: Change, actor: Actor, now: datetime) -> tuple[object, ...]:
-    before = change.before
+def _event(
+    before: Facts,
+    after: Facts,
+    change: Change,
+    places: Mapping[int, Place],
+    actor: Actor | None,
+    now: datetime,
+    undoes: int | None,
+) -> tuple[object, ...]:
+    old, new = change.before, change.after
+    visit = new or old
+    place = places.get(new.id) if new else None
+    day_changed = before.day_image != after.day_image
     return (
-        *key,
-        version,
-        change.after.id,
+        *before.key,
+        after.version,
+        visit.id if visit else None,
         now,
-        actor.id,
+        actor.id if actor else None,
         change.verb,
-        before and before.status,
-        change.after.status,
+        old.status if old else None,
+        new.status if new else None,
         change.reason,
-        before and _restorable(before),
+        Snapshot(visit=old.image if old else None, day=before.day_image if day_changed else None),
+        Snapshot(visit=new.image if new else None, day=after.day_image if day_changed else None),
+        place.window.expected if place and place.window else None,
+        undoes,
     )
-
-
-def _restorable(visit: Visit) -> dict[str, object]:
-    """What an undo has to put back."""
-    return {
-        "status": visit.status,
-        "due_at": visit.due_at,
-        "checked_in_at": visit.checked_in_at,
-        "called_at": visit.called_at,
-        "started_at": visit.started_at,
-        "ended_at": visit.ended_at,
-    }

@@ -1,17 +1,27 @@
 """What doctors, reception and patients do to the line: each verb takes a locked day and returns it as it then is."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
 
-from mediqon.auth.models import Actor
+from mediqon.auth.models import Actor, Role
 from mediqon.database import Connection
-from mediqon.errors import Forbidden, IllegalTransition, NotToday, QueueClosed, QueuePaused, StaleVersion
+from mediqon.errors import (
+    Forbidden,
+    IllegalTransition,
+    NotToday,
+    QueueClosed,
+    QueuePaused,
+    StaleVersion,
+    TooLate,
+    VisitOver,
+)
+from mediqon.hospitals.models import Policy
 from mediqon.hospitals.slots import local_day
 from mediqon.queues import days, rules
 from mediqon.queues.days import Change
-from mediqon.queues.models import IN_ROOM, OVER, Facts, QueueState, Status, Visit
+from mediqon.queues.models import IN_ROOM, OVER, DayImage, Facts, PlaceRule, Priority, QueueState, Status, Visit
 from mediqon.queues.views import Outlook, appointment
 
 VERBS = {
@@ -56,38 +66,103 @@ async def move(
     if version is not None and version != visit.version:
         raise StaleVersion(appointment=appointment(Outlook(facts, now), visit))
     _refuse_illegal(facts, visit, to, actor, now)
-    change = Change(
-        verb=VERBS[to], before=visit, after=moved(facts, visit, to, now), reason=reason, announces=to is Status.CALLED
-    )
+    if to is Status.CALLED:
+        return await _call(conn, facts, [], visit, actor=actor, now=now, reason=reason)
+    change = Change(verb=VERBS[to], before=visit, after=moved(facts, visit, to, now), reason=reason)
     return await days.write(conn, facts, [change], actor=actor, now=now)
 
 
 async def call_next(conn: Connection, facts: Facts, *, actor: Actor, now: datetime, version: int | None) -> Called:
-    """Completes who is in the room and calls the first who waits. Raises StaleVersion, QueuePaused, QueueClosed."""
+    """Completes who is in the room and calls the first who waits. Raises StaleVersion, QueuePaused, QueueClosed.
+
+    Where a doctor sees several at once, somebody is completed only when every place is taken.
+    """
     if version is not None and version != facts.version:
         raise StaleVersion(version=facts.version)
-    if facts.state is QueueState.PAUSED:
-        raise QueuePaused
-    if facts.state is QueueState.CLOSED:
-        raise QueueClosed
+    refuse_pause(facts)
     room = rules.in_room(facts.visits)
     waiting = rules.call_order(facts.visits)
-    changes = [
-        Change(verb="complete", before=visit, after=moved(facts, visit, Status.COMPLETED, now)) for visit in room
+    leaving = room[: max(len(room) - facts.settings.rooms + 1, 0)]
+    done = [
+        Change(verb="complete", before=visit, after=moved(facts, visit, Status.COMPLETED, now)) for visit in leaving
     ]
     if waiting:
-        after = moved(facts, waiting[0], Status.CALLED, now)
-        changes.append(Change(verb="call", before=waiting[0], after=after, announces=True))
-    if changes:
-        facts = await days.write(conn, facts, changes, actor=actor, now=now)
-    return Called(facts, waiting[0].id if waiting else None, room[-1].id if room else None)
+        facts = await _call(conn, facts, done, waiting[0], actor=actor, now=now)
+    elif done:
+        facts = await days.write(conn, facts, done, actor=actor, now=now)
+    return Called(facts, waiting[0].id if waiting else None, leaving[-1].id if leaving else None)
+
+
+async def recall(conn: Connection, facts: Facts, visit_id: int, *, actor: Actor, now: datetime) -> Facts:
+    """Announces a called token again. Raises IllegalTransition unless it is CALLED."""
+    visit = facts.visit(visit_id)
+    if visit.status is not Status.CALLED:
+        raise _illegal(visit, Status.CALLED, actor)
+    again = msgspec.structs.replace(visit, version=visit.version + 1)
+    change = Change(verb="recall", before=visit, after=again, announces=True)
+    return await days.write(conn, facts, [change], actor=actor, now=now)
+
+
+async def set_priority(
+    conn: Connection, facts: Facts, visit_id: int, to: Priority, *, actor: Actor, now: datetime, reason: str
+) -> Facts:
+    """Gives a visit another priority, for a reason; the one it has changes nothing. Raises VisitOver."""
+    visit = facts.visit(visit_id)
+    if visit.status in OVER or visit.status in IN_ROOM:
+        raise VisitOver(f"A visit that is {visit.status} has no place in line to change.")
+    if visit.priority is to:
+        return facts
+    after = msgspec.structs.replace(
+        visit,
+        priority=to,
+        due_at=rules.due_with_priority(visit, to, policy=facts.settings),
+        version=visit.version + 1,
+    )
+    change = Change(verb="priority", before=visit, after=after, reason=reason)
+    return await days.write(conn, facts, [change], actor=actor, now=now)
+
+
+async def place_before(
+    conn: Connection, facts: Facts, visit_id: int, before_id: int | None, *, actor: Actor, now: datetime, reason: str
+) -> Facts:
+    """Moves somebody who waits right before another one, or behind everybody. Raises VisitOver unless both wait."""
+    waiting = rules.call_order(facts.visits)
+    visit = facts.visit(visit_id)
+    others = [other for other in waiting if other.id != visit_id]
+    target = next((other for other in others if other.id == before_id), None)
+    if visit not in waiting or (before_id is not None and target is None):
+        raise VisitOver("Only somebody who is checked in can be moved, and only among those who are.")
+    due = rules.due_before(target) if target else rules.due_last(others, now)
+    after = msgspec.structs.replace(visit, due_at=due, place_rule=PlaceRule.MOVED, version=visit.version + 1)
+    change = Change(verb="place", before=visit, after=after, reason=reason)
+    return await days.write(conn, facts, [change], actor=actor, now=now)
+
+
+async def _call(
+    conn: Connection,
+    facts: Facts,
+    first: list[Change],
+    visit: Visit,
+    *,
+    actor: Actor,
+    now: datetime,
+    reason: str | None = None,
+) -> Facts:
+    """Calls a visit after what comes `first`. A doctor who calls is there: an announced delay is over."""
+    change = Change(
+        verb="call", before=visit, after=moved(facts, visit, Status.CALLED, now), reason=reason, announces=True
+    )
+    there = DayImage(state=facts.state, paused_until=facts.paused_until, pause_reason=facts.pause_reason)
+    day = there if facts.delay_minutes else None
+    return await days.write(conn, facts, [*first, change], actor=actor, now=now, day=day)
 
 
 def moved(facts: Facts, visit: Visit, to: Status, now: datetime) -> Visit:
     """The visit after a legal move to `to`: its times, its place, its next version."""
-    times: dict[str, datetime | None] = {}
+    times: dict[str, object] = {}
     if to is Status.CHECKED_IN:
-        times = {"due_at": _due(facts, visit, now), "checked_in_at": visit.checked_in_at or now}
+        due_at, place_rule = _place(facts, visit, now)
+        times = {"due_at": due_at, "place_rule": place_rule, "checked_in_at": visit.checked_in_at or now}
     elif to is Status.CALLED:
         times = {"called_at": now, "started_at": None, "checked_in_at": visit.checked_in_at or now}
     elif to is Status.IN_CONSULTATION:
@@ -96,21 +171,55 @@ def moved(facts: Facts, visit: Visit, to: Status, now: datetime) -> Visit:
     return msgspec.structs.replace(visit, status=to, version=visit.version + 1, **times)
 
 
-def _due(facts: Facts, visit: Visit, now: datetime) -> datetime:
+def refuse_pause(facts: Facts) -> None:
+    """Raises QueuePaused or QueueClosed unless the queue is open."""
+    if facts.state is QueueState.PAUSED:
+        raise QueuePaused
+    if facts.state is QueueState.CLOSED:
+        raise QueueClosed
+
+
+def _place(facts: Facts, visit: Visit, now: datetime) -> tuple[datetime, PlaceRule]:
     if visit.status is Status.ON_HOLD:
-        return rules.due_return(visit, rules.call_order(facts.visits), policy=facts.settings)
-    return rules.due_check_in(visit, policy=facts.settings, now=now)
+        due = rules.due_return(visit, rules.call_order(facts.visits), policy=facts.settings)
+        return due, PlaceRule.RETURNED
+    return rules.placed_at_check_in(visit, policy=facts.settings, now=now)
 
 
 def _refuse_illegal(facts: Facts, visit: Visit, to: Status, actor: Actor, now: datetime) -> None:
     if actor.role not in rules.LEGAL.get((visit.status, to), ()):
-        raise IllegalTransition(
-            f"A visit that is {visit.status} cannot become {to}.",
-            **{"from": visit.status, "to": to, "allowed": rules.allowed(visit.status, actor.role)},
-        )
-    if _needs_today(visit, to) and local_day(now, facts.timezone) != facts.day:
+        raise _illegal(visit, to, actor)
+    today = local_day(now, facts.timezone)
+    if _needs_today(to) and today != facts.day:
         raise NotToday(f"This visit is on {facts.day.isoformat()}.")
+    if actor.role is Role.PATIENT:
+        _refuse_patient(facts, visit, to, now)
 
 
-def _needs_today(visit: Visit, to: Status) -> bool:
+def _refuse_patient(facts: Facts, visit: Visit, to: Status, now: datetime) -> None:
+    """What the hospital leaves to its desk."""
+    policy = facts.settings
+    if to is Status.CHECKED_IN and not policy.patient_check_in:
+        raise Forbidden("Please check in at the desk.")
+    if to is Status.CANCELLED:
+        refuse_cutoff(visit, policy, now)
+
+
+def refuse_cutoff(visit: Visit, policy: Policy, now: datetime) -> None:
+    """Raises TooLate when the slot is too near for the patient to give it up alone."""
+    cutoff = timedelta(minutes=policy.cancel_cutoff_minutes)
+    if cutoff and visit.scheduled_at is not None and now > visit.scheduled_at - cutoff:
+        raise TooLate(
+            f"Up to {policy.cancel_cutoff_minutes} minutes before the slot; after that, please call the desk."
+        )
+
+
+def _illegal(visit: Visit, to: Status, actor: Actor) -> IllegalTransition:
+    return IllegalTransition(
+        f"A visit that is {visit.status} cannot become {to}.",
+        **{"from": visit.status, "to": to, "allowed": rules.allowed(visit.status, actor.role)},
+    )
+
+
+def _needs_today(to: Status) -> bool:
     return to is Status.CHECKED_IN or to in IN_ROOM

@@ -46,17 +46,23 @@ def forecast(
     now: datetime,
     slot_minutes: int,
     in_room_since: datetime | None,
-    delay_minutes: int = 0,
+    away_until: datetime | None = None,
+    delay_minutes: float = 0.0,
 ) -> list[Window]:
-    """A window for each place in `line` (call order), given who has been in the room since when."""
+    """A window for each place in `line` (call order), given who has been in the room since when.
+
+    Nobody is called before `away_until`, the end of a break. `delay_minutes` of lateness are still to come.
+    """
     log_mean = math.log(slot_minutes) + RETURN_SHIFT
     service = math.exp(log_mean + SIGMA2 / 2)
     variance = service**2 * (math.exp(SIGMA2) - 1)
-    free, spread = float(delay_minutes), 0.0
+    free, spread = delay_minutes, 0.0
     if in_room_since is not None:
         elapsed = max((now - in_room_since).total_seconds() / 60, 0.05)
         free, spread = _remaining(log_mean, elapsed)
         free += CHANGEOVER_MINUTES + delay_minutes
+    if away_until is not None:
+        free = max(free, (away_until - now).total_seconds() / 60)
     windows: list[Window] = []
     for pending in line:
         start, start_spread, weight, floor = free, spread, 1.0, 0.0

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from mediqon.hospitals.models import Policy
+
 
 class Status(StrEnum):
     """Where a visit has come to."""
@@ -44,14 +46,14 @@ class DayKey(NamedTuple):
     day: date
 
 
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """The numbers of the line, in minutes unless named otherwise: a hospital's settings over these defaults."""
+class PlaceRule(StrEnum):
+    """Which rule gave a visit its place in line."""
 
-    late_grace: int = 10
-    walk_in_wait: int = 15
-    priority_lead: int = 20
-    return_after: int = 2
-    """Patients who go first when somebody comes back from ON_HOLD."""
+    SLOT = "SLOT"
+    LATE = "LATE"
+    WALK_IN = "WALK_IN"
+    RETURNED = "RETURNED"
+    MOVED = "MOVED"
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,12 +69,52 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     reason: str | None
     due_at: datetime
+    place_rule: PlaceRule
+    seat: int | None
     scheduled_at: datetime | None
     booked_at: datetime
     checked_in_at: datetime | None
     called_at: datetime | None
     started_at: datetime | None
     ended_at: datetime | None
+
+    @property
+    def image(self) -> "VisitImage":
+        return msgspec.convert(self, VisitImage, from_attributes=True)
+
+    def restored(self, image: "VisitImage") -> "Visit":
+        """This visit as it was, one version on."""
+        return msgspec.structs.replace(self, version=self.version + 1, **msgspec.structs.asdict(image))
+
+
+class VisitImage(msgspec.Struct, frozen=True, kw_only=True):
+    """All of a visit that a verb of the desk may change: what an undo puts back."""
+
+    status: Status
+    priority: Priority
+    due_at: datetime
+    place_rule: PlaceRule
+    checked_in_at: datetime | None
+    called_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+class DayImage(msgspec.Struct, frozen=True, kw_only=True):
+    """All of a day itself that the desk may change."""
+
+    state: QueueState = QueueState.OPEN
+    delay_minutes: int = 0
+    delayed_at: datetime | None = None
+    paused_until: datetime | None = None
+    pause_reason: str | None = None
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """What an event keeps of before and after: of one visit, of the day itself, or both."""
+
+    visit: VisitImage | None = None
+    day: DayImage | None = None
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +132,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     state: QueueState
     delay_minutes: int
-    message: str | None
+    delayed_at: datetime | None
+    paused_until: datetime | None
+    pause_reason: str | None
     call_seq: int
     visits: Sequence[Visit]
 
@@ -104,3 +148,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
             if visit.id == visit_id:
                 return visit
         raise LookupError(visit_id)
+
+    @property
+    def day_image(self) -> DayImage:
+        return msgspec.convert(self, DayImage, from_attributes=True)
+
+    def with_day(self, image: DayImage) -> "Facts":
+        return msgspec.structs.replace(self, **msgspec.structs.asdict(image))

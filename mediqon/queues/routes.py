@@ -4,21 +4,23 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, get, post
+from litestar import Request, Response, get, patch, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody
 
+from mediqon.auth import models
 from mediqon.auth.access import SECURITY, only
 from mediqon.auth.models import Role
-from mediqon.database import statements
+from mediqon.database import Connection, statements
 from mediqon.errors import NotFound
-from mediqon.fields import PathId
+from mediqon.fields import DelayMinutes, Id, Minutes, PathId, Reason, WrittenReason
 from mediqon.given import Actor, Feed, Now, Pool
 from mediqon.live.channels import Appointment, DeskFrame, QueueFrame, TokenView
+from mediqon.live.feed import Feed as LiveFeed
 from mediqon.live.hub import etag
-from mediqon.queues import days, desk
-from mediqon.queues.models import Facts, Status
-from mediqon.queues.views import Outlook, appointment
+from mediqon.queues import days, desk, session, undo
+from mediqon.queues.models import Facts, Priority, Status
+from mediqon.queues.views import Outlook, appointment, desk_frame
 
 SQL = statements("queues")
 staff_only = only(Role.DOCTOR, Role.HOSPITAL)
@@ -28,6 +30,35 @@ class CallNext(msgspec.Struct, forbid_unknown_fields=True):
     """`version`: the queue's, as the caller saw it."""
 
     version: int | None = None
+
+
+class Pause(msgspec.Struct, forbid_unknown_fields=True):
+    """Without `minutes` the pause lasts until resumed. The reason is for the desk's eyes."""
+
+    minutes: Minutes | None = None
+    reason: Reason | None = None
+
+
+class Delay(msgspec.Struct, forbid_unknown_fields=True):
+    minutes: DelayMinutes
+
+
+class Closing(msgspec.Struct, forbid_unknown_fields=True):
+    """With `no_show` everybody still expected counts as not come."""
+
+    no_show: bool = False
+
+
+class NewPriority(msgspec.Struct, forbid_unknown_fields=True):
+    priority: Priority
+    reason: WrittenReason
+
+
+class NewPlace(msgspec.Struct, forbid_unknown_fields=True):
+    """`before`: the appointment to go in front of; null is behind everybody."""
+
+    before: Id | None
+    reason: WrittenReason
 
 
 class CallNextAnswer(msgspec.Struct, frozen=True):
@@ -46,8 +77,10 @@ class EventActor(msgspec.Struct, frozen=True):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, rename={"from_status": "from", "to_status": "to"}):
+    """One step of a visit; no actor is the server itself, closing a day that is over."""
+
     at: datetime
-    actor: EventActor
+    actor: EventActor | None
     verb: str
     from_status: Status | None
     to_status: Status | None
@@ -91,8 +124,7 @@ async def call_next(
 ) -> CallNextAnswer:
     """Completes the visit in the room and calls the next. 409 `stale_version`, `queue_paused`, `queue_closed`."""
     async with pool.acquire() as conn, conn.transaction():
-        before = await days.lock(conn, await feed.today(doctor_id))
-        _own(before, actor)
+        before = await _lock_today(conn, doctor_id, actor, feed)
         facts, called, completed = await desk.call_next(
             conn, before, actor=actor, now=now, version=data.version if data else None
         )
@@ -105,6 +137,91 @@ async def call_next(
     )
 
 
+@post("/queues/{doctor_id:int}/pause", status_code=200, guards=[staff_only], security=SECURITY)
+async def pause(
+    doctor_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now, data: JSONBody[Pause | None] = None
+) -> DeskFrame:
+    """Stops calls, for so many minutes or until resumed. 409 `queue_closed`."""
+    asked = data or Pause()
+    async with pool.acquire() as conn, conn.transaction():
+        before = await _lock_today(conn, doctor_id, actor, feed)
+        facts = await session.pause(conn, before, minutes=asked.minutes, reason=asked.reason, actor=actor, now=now)
+    return await _show(feed, before, facts, now)
+
+
+@post("/queues/{doctor_id:int}/resume", status_code=200, guards=[staff_only], security=SECURITY)
+async def resume(doctor_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now) -> DeskFrame:
+    """Opens a paused or closed queue."""
+    async with pool.acquire() as conn, conn.transaction():
+        before = await _lock_today(conn, doctor_id, actor, feed)
+        facts = await session.resume(conn, before, actor=actor, now=now)
+    return await _show(feed, before, facts, now)
+
+
+@post("/queues/{doctor_id:int}/delay", status_code=200, guards=[staff_only], security=SECURITY)
+async def delay(doctor_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now, data: JSONBody[Delay]) -> DeskFrame:
+    """The doctor is late: every expected time moves. 0 minutes takes it back. 409 `queue_closed`."""
+    async with pool.acquire() as conn, conn.transaction():
+        before = await _lock_today(conn, doctor_id, actor, feed)
+        facts = await session.delay(conn, before, minutes=data.minutes, actor=actor, now=now)
+    return await _show(feed, before, facts, now)
+
+
+@post("/queues/{doctor_id:int}/close", status_code=200, guards=[staff_only], security=SECURITY)
+async def close(
+    doctor_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now, data: JSONBody[Closing | None] = None
+) -> DeskFrame:
+    """Ends the day. 409 `visits_open` with `visits`, until each is settled or `no_show` is sent."""
+    async with pool.acquire() as conn, conn.transaction():
+        before = await _lock_today(conn, doctor_id, actor, feed)
+        facts = await session.close(conn, before, no_show=bool(data and data.no_show), actor=actor, now=now)
+    return await _show(feed, before, facts, now)
+
+
+@post("/queues/{doctor_id:int}/undo", status_code=200, guards=[staff_only], security=SECURITY)
+async def take_back(doctor_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now) -> DeskFrame:
+    """Takes back the desk's last change, exact place included. 409 `nothing_to_undo`, `cannot_undo`."""
+    async with pool.acquire() as conn, conn.transaction():
+        before = await _lock_today(conn, doctor_id, actor, feed)
+        facts = await undo.undo(conn, before, actor=actor, now=now)
+    return await _show(feed, before, facts, now)
+
+
+@post("/appointments/{appointment_id:int}/recall", status_code=200, guards=[staff_only], security=SECURITY)
+async def recall(appointment_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now) -> Appointment:
+    """Announces a called token again. 409 `illegal_transition` unless it is CALLED."""
+    async with pool.acquire() as conn, conn.transaction():
+        before = await days.lock(conn, await days.find(conn, appointment_id, actor))
+        facts = await desk.recall(conn, before, appointment_id, actor=actor, now=now)
+    return await _show_visit(feed, before, facts, appointment_id, now)
+
+
+@patch("/appointments/{appointment_id:int}/priority", guards=[staff_only], security=SECURITY)
+async def set_priority(
+    appointment_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now, data: JSONBody[NewPriority]
+) -> Appointment:
+    """Gives a visit another priority, for a reason. 409 `visit_not_waiting`."""
+    async with pool.acquire() as conn, conn.transaction():
+        before = await days.lock(conn, await days.find(conn, appointment_id, actor))
+        facts = await desk.set_priority(
+            conn, before, appointment_id, data.priority, actor=actor, now=now, reason=data.reason
+        )
+    return await _show_visit(feed, before, facts, appointment_id, now)
+
+
+@patch("/appointments/{appointment_id:int}/place", guards=[staff_only], security=SECURITY)
+async def set_place(
+    appointment_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now, data: JSONBody[NewPlace]
+) -> Appointment:
+    """Moves somebody who waits right before another one, or behind everybody, for a reason. 409 `visit_not_waiting`."""
+    async with pool.acquire() as conn, conn.transaction():
+        before = await days.lock(conn, await days.find(conn, appointment_id, actor))
+        facts = await desk.place_before(
+            conn, before, appointment_id, data.before, actor=actor, now=now, reason=data.reason
+        )
+    return await _show_visit(feed, before, facts, appointment_id, now)
+
+
 @get("/appointments/{appointment_id:int}/events", guards=[staff_only], security=SECURITY)
 async def list_events(appointment_id: PathId, actor: Actor, pool: Pool) -> Events:
     """What happened to a visit, oldest first, for its doctor and its hospital."""
@@ -115,7 +232,9 @@ async def list_events(appointment_id: PathId, actor: Actor, pool: Pool) -> Event
         [
             Event(
                 at=row["at"],
-                actor=EventActor(row["actor_id"], row["actor_name"], Role(row["actor_role"])),
+                actor=EventActor(row["actor_id"], row["actor_name"], Role(row["actor_role"]))
+                if row["actor_id"]
+                else None,
                 verb=row["verb"],
                 from_status=row["from_status"] and Status(row["from_status"]),
                 to_status=row["to_status"] and Status(row["to_status"]),
@@ -124,6 +243,27 @@ async def list_events(appointment_id: PathId, actor: Actor, pool: Pool) -> Event
             for row in rows
         ]
     )
+
+
+async def _lock_today(conn: Connection, doctor_id: int, actor: models.Actor, feed: LiveFeed) -> Facts:
+    """Today's queue, locked. Raises NotFound unless it is the actor's own."""
+    facts = await days.lock(conn, await feed.today(doctor_id))
+    _own(facts, actor)
+    return facts
+
+
+async def _show(feed: LiveFeed, before: Facts, facts: Facts, now: datetime) -> DeskFrame:
+    """Publishes what has changed and answers with the staff queue."""
+    if facts is not before:
+        await feed.publish(facts)
+    return desk_frame(Outlook(facts, now))
+
+
+async def _show_visit(feed: LiveFeed, before: Facts, facts: Facts, visit_id: int, now: datetime) -> Appointment:
+    """Publishes what has changed and answers with the visit."""
+    if facts is not before:
+        await feed.publish(facts)
+    return appointment(Outlook(facts, now), facts.visit(visit_id))
 
 
 def _own(facts: Facts, actor: Actor) -> None:
@@ -140,4 +280,18 @@ def _tagged(request: Request[Any, Any, Any], body: bytes, tag: str) -> Response[
     return Response(body, headers=headers, media_type="application/json")
 
 
-ROUTES = [public_queue, token, staff_queue, call_next, list_events]
+ROUTES = [
+    public_queue,
+    token,
+    staff_queue,
+    call_next,
+    pause,
+    resume,
+    delay,
+    close,
+    take_back,
+    recall,
+    set_priority,
+    set_place,
+    list_events,
+]

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from mediqon.auth.models import Role
-from mediqon.queues.models import IN_ROOM, Policy, Priority, Status, Visit
+from mediqon.hospitals.models import Policy
+from mediqon.queues.models import IN_ROOM, PlaceRule, Priority, Status, Visit
 
 _STAFF = frozenset({Role.DOCTOR, Role.HOSPITAL})
 _DOCTOR = frozenset({Role.DOCTOR})
@@ -75,20 +76,43 @@ def in_room(visits: Iterable[Visit]) -> list[Visit]:
 
 def due_walk_in(priority: Priority, *, policy: Policy, now: datetime) -> datetime:
     """When somebody who comes without a slot is due."""
-    due = now + timedelta(minutes=policy.walk_in_wait)
-    return due - timedelta(minutes=policy.priority_lead) if priority is Priority.PRIORITY else due
+    due = now + timedelta(minutes=policy.walk_in_wait_minutes)
+    return due - timedelta(minutes=policy.priority_lead_minutes) if priority is Priority.PRIORITY else due
 
 
-def due_check_in(visit: Visit, *, policy: Policy, now: datetime) -> datetime:
-    """When somebody who checks in is due: at the slot if early, on time or a little late, else as a walk-in."""
+def placed_at_check_in(visit: Visit, *, policy: Policy, now: datetime) -> tuple[datetime, PlaceRule]:
+    """Where somebody who checks in stands: at the slot if early, on time or a little late, else as a walk-in."""
     slot = visit.scheduled_at
-    if slot is not None and now <= slot + timedelta(minutes=policy.late_grace):
-        return visit.due_at
-    return due_walk_in(visit.priority, policy=policy, now=now)
+    if slot is not None and now <= slot + timedelta(minutes=policy.late_grace_minutes):
+        return visit.due_at, visit.place_rule
+    return due_walk_in(visit.priority, policy=policy, now=now), PlaceRule.WALK_IN if slot is None else PlaceRule.LATE
 
 
 def due_return(visit: Visit, waiting: Sequence[Visit], *, policy: Policy) -> datetime:
-    """When somebody who comes back from hold is due: right after the next few who wait."""
-    if policy.return_after == 0 or not waiting:
-        return min([visit.due_at, *(other.due_at - PLACE_STEP for other in waiting)])
-    return max(other.due_at for other in waiting[: policy.return_after]) + PLACE_STEP
+    """When somebody who comes back from hold is due: right after the next few who wait, emergencies counted.
+
+    Somebody whom the doctor had seen already, and sent for a test, goes in next.
+    """
+    ahead = 0 if visit.started_at is not None else policy.return_after
+    before = [other.due_at for other in waiting[:ahead] if other.priority is not Priority.EMERGENCY]
+    after = [other.due_at for other in waiting[ahead:] if other.priority is not Priority.EMERGENCY]
+    if before:
+        return max(before) + PLACE_STEP
+    return min([visit.due_at, *(due - PLACE_STEP for due in after)])
+
+
+def due_before(other: Visit) -> datetime:
+    """The place right before somebody who waits."""
+    return other.due_at - PLACE_STEP
+
+
+def due_last(waiting: Sequence[Visit], now: datetime) -> datetime:
+    """The place behind everybody who waits."""
+    return max([now, *(other.due_at for other in waiting)]) + PLACE_STEP
+
+
+def due_with_priority(visit: Visit, to: Priority, *, policy: Policy) -> datetime:
+    """PRIORITY brings a visit forward once; leaving PRIORITY takes that back. An emergency keeps its due time."""
+    lead = timedelta(minutes=policy.priority_lead_minutes)
+    gained = lead * ((to is Priority.PRIORITY) - (visit.priority is Priority.PRIORITY))
+    return visit.due_at - gained

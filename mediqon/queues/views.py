@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from mediqon.live.channels import Appointment, DeskFrame, Person, PublicToken, QueueFrame, TokenDoctor, TokenView
 from mediqon.queues import estimate, rules
-from mediqon.queues.models import IN_ROOM, OVER, Facts, Priority, QueueState, Status, Visit
+from mediqon.queues.models import IN_ROOM, OVER, Facts, PlaceRule, Priority, QueueState, Status, Visit
 
 RECENT_TOKENS = 5
 BE_HERE_STEP_MINUTES = 5
@@ -41,16 +42,42 @@ class Outlook:
         return places
 
     def _windows(self, line: list[Visit], now: datetime) -> list[estimate.Window] | list[None]:
-        if self.facts.state is not QueueState.OPEN:
+        facts = self.facts
+        resting = facts.state is QueueState.PAUSED
+        if facts.state is QueueState.CLOSED or (resting and facts.paused_until is None):
             return [None] * len(line)
         current = self.now_serving[-1] if self.now_serving else None
         return estimate.forecast(
             [estimate.Pending(visit.scheduled_at if visit.status is Status.BOOKED else None) for visit in line],
             now=now,
-            slot_minutes=self.facts.slot_minutes,
+            slot_minutes=facts.slot_minutes,
             in_room_since=current and (current.started_at or current.called_at),
-            delay_minutes=self.facts.delay_minutes,
+            away_until=facts.paused_until,
+            delay_minutes=self._delay_left(line, now),
         )
+
+    def _delay_left(self, line: list[Visit], now: datetime) -> float:
+        """Minutes of announced lateness still to come: before the first call they count from the first slot."""
+        facts = self.facts
+        if facts.delayed_at is None:
+            return 0.0
+        begins = facts.delayed_at
+        if not any(visit.called_at for visit in facts.visits):
+            begins = max([begins, *(visit.scheduled_at for visit in line[:1] if visit.scheduled_at)])
+        ends = begins + timedelta(minutes=facts.delay_minutes)
+        return max((ends - now).total_seconds() / 60, 0.0)
+
+
+def message(facts: Facts) -> str | None:
+    """What everybody should know about this day, in a sentence; never what somebody typed."""
+    if facts.state is QueueState.CLOSED:
+        return "Closed for today."
+    if facts.state is QueueState.PAUSED:
+        if facts.paused_until is None:
+            return "Paused: the line goes on soon."
+        until = facts.paused_until.astimezone(ZoneInfo(facts.timezone))
+        return f"Paused until about {until:%H:%M}."
+    return f"Running about {facts.delay_minutes} minutes late." if facts.delay_minutes else None
 
 
 def public_frame(outlook: Outlook) -> QueueFrame:
@@ -66,7 +93,7 @@ def public_frame(outlook: Outlook) -> QueueFrame:
         date=facts.day,
         version=facts.version,
         state=facts.state,
-        message=facts.message,
+        message=message(facts),
         now_serving=[visit.token for visit in outlook.now_serving],
         recent=_recent(facts),
         called_at=max(calls, default=None),
@@ -91,8 +118,10 @@ def desk_frame(outlook: Outlook) -> DeskFrame:
         date=facts.day,
         version=facts.version,
         state=facts.state,
-        message=facts.message,
+        message=message(facts),
         delay_minutes=facts.delay_minutes,
+        paused_until=facts.paused_until,
+        pause_reason=facts.pause_reason,
         now=[appointment(outlook, visit) for visit in outlook.now_serving],
         waiting=[appointment(outlook, visit) for visit in outlook.waiting],
         booked=[appointment(outlook, visit) for visit in outlook.booked],
@@ -152,7 +181,7 @@ def token_view(outlook: Outlook, visit: Visit, *, stale: bool) -> TokenView:
         expected_to=window.latest if window else None,
         be_here_by=_be_here_by(visit, window),
         why=why(outlook, visit, public=True),
-        message=facts.message,
+        message=message(facts),
         version=facts.version,
         stale=stale,
     )
@@ -169,8 +198,16 @@ def why(outlook: Outlook, visit: Visit, *, public: bool = False) -> str:
         return "An emergency goes to the front of the line."
     if visit.priority is Priority.PRIORITY and not public:
         return f"Brought forward once by priority; {_people(place.ahead)} before this one."
-    order = "by booked time" if visit.scheduled_at is not None else "as a walk-in, after those booked for this time"
-    return f"Here and in line {order}; {_people(place.ahead)} before this one."
+    return f"{_PLACES[visit.place_rule]}; {_people(place.ahead)} before this one."
+
+
+_PLACES = {
+    PlaceRule.SLOT: "Here and in line by booked time",
+    PlaceRule.LATE: "Here, but too late for the slot: in line as a walk-in from arrival on",
+    PlaceRule.WALK_IN: "Here and in line as a walk-in, behind those booked for this time",
+    PlaceRule.RETURNED: "Back in line after a hold",
+    PlaceRule.MOVED: "Put here by the desk",
+}
 
 
 _AFTERWARDS = {

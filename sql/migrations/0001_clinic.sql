@@ -6,6 +6,8 @@ create type visit_status as enum (
     'BOOKED', 'CHECKED_IN', 'CALLED', 'IN_CONSULTATION', 'ON_HOLD', 'COMPLETED', 'NO_SHOW', 'CANCELLED'
 );
 create type visit_priority as enum ('NORMAL', 'PRIORITY', 'EMERGENCY');
+-- Which rule gave a visit its place: what `why` tells.
+create type place_rule as enum ('SLOT', 'LATE', 'WALK_IN', 'RETURNED', 'MOVED');
 create type queue_state as enum ('OPEN', 'PAUSED', 'CLOSED');
 
 -- One row: names this database on a Redis that several installations may share.
@@ -100,10 +102,14 @@ create table queues (
     version bigint not null default 0,
     state queue_state not null default 'OPEN',
     delay_minutes smallint not null default 0 check (delay_minutes between 0 and 1440),
-    message text,
+    delayed_at timestamptz,
+    paused_until timestamptz,
+    pause_reason text,
     last_walk_in integer not null default 0,
     call_seq bigint not null default 0,
-    primary key (doctor_id, day)
+    primary key (doctor_id, day),
+    check (state = 'PAUSED' or (paused_until is null and pause_reason is null)),
+    check ((delay_minutes = 0) = (delayed_at is null))
 );
 
 create table appointments (
@@ -122,6 +128,7 @@ create table appointments (
     reason text,
     scheduled_at timestamptz,
     due_at timestamptz not null,
+    place_rule place_rule not null,
     booked_at timestamptz not null,
     checked_in_at timestamptz,
     called_at timestamptz,
@@ -150,7 +157,9 @@ create index appointments_doctor_day_idx on appointments (doctor_id, day);
 -- A patient's own visits, newest day first.
 create index appointments_patient_idx on appointments (patient_id, day desc);
 
--- What happened, in order, for ever. `before` holds what the change replaced, so that undo can restore it exactly.
+-- What happened, in order, for ever. `before` and `after` hold what the change replaced and made, so that undo can
+-- restore it exactly; `undoes` is the queue_version an undo took back; `promised_at` is when the patient was told to expect
+-- the doctor, right after the change. No actor: the server itself, closing a day that is over.
 create table appointment_events (
     id bigint generated always as identity primary key,
     doctor_id bigint not null,
@@ -158,12 +167,15 @@ create table appointment_events (
     queue_version bigint not null,
     appointment_id bigint references appointments,
     at timestamptz not null,
-    actor_id bigint not null references users,
+    actor_id bigint references users,
     verb text not null,
     from_status visit_status,
     to_status visit_status,
     reason text,
     before jsonb,
+    after jsonb,
+    promised_at timestamptz,
+    undoes bigint,
     foreign key (doctor_id, day) references queues
 );
 -- The story of one visit.

@@ -9,17 +9,42 @@ where patient_id = $1 and doctor_id = $2 and day = $3
 -- name: insert_booking
 -- Sells one seat. $1 hospital, $2 doctor, $3 day, $4 patient, $5 seat, $6 token, $7 code, $8 reason, $9 slot start, $10 now.
 insert into appointments (hospital_id, doctor_id, day, patient_id, issued_by, seat, token, code, status, reason,
-                          scheduled_at, due_at, booked_at)
-values ($1, $2, $3, $4, $2, $5, $6, $7, 'BOOKED', $8, $9, $9, $10)
+                          scheduled_at, due_at, place_rule, booked_at)
+values ($1, $2, $3, $4, $2, $5, $6, $7, 'BOOKED', $8, $9, $9, 'SLOT', $10)
 returning id;
 
 -- name: insert_walk_in
 -- Takes in somebody who is here. $1 hospital, $2 doctor, $3 day, $4 patient, $5 walk-in number, $6 token, $7 code,
 -- $8 priority, $9 reason, $10 due at, $11 now.
 insert into appointments (hospital_id, doctor_id, day, patient_id, issued_by, walk_in, token, code, status, priority,
-                          reason, due_at, booked_at, checked_in_at)
-values ($1, $2, $3, $4, $2, $5, $6, $7, 'CHECKED_IN', $8, $9, $10, $11, $11)
+                          reason, due_at, place_rule, booked_at, checked_in_at)
+values ($1, $2, $3, $4, $2, $5, $6, $7, 'CHECKED_IN', $8, $9, $10, 'WALK_IN', $11, $11)
 returning id;
+
+-- name: transfer_visit
+-- Hands a visit to another doctor; number and label stay its issuer's. $1 appointment, $2 doctor, $3 status.
+update appointments set doctor_id = $2, status = $3, called_at = null, started_at = null where id = $1;
+
+-- name: reschedule_visit
+-- Gives a visit another seat of its doctor. $1 appointment, $2 day, $3 seat, $4 token, $5 slot start.
+update appointments set day = $2, issued_by = doctor_id, seat = $3, token = $4, scheduled_at = $5 where id = $1;
+
+-- name: insert_leave
+-- $1 doctor, $2 day, $3 start, $4 end, $5 reason.
+insert into leaves (doctor_id, day, start_minute, end_minute, reason) values ($1, $2, $3, $4, $5) returning id;
+
+-- name: list_leave
+-- A doctor's leave from a day on. $1 doctor, $2 first day.
+select id, day, start_minute, end_minute, reason from leaves where doctor_id = $1 and day >= $2 order by day, start_minute;
+
+-- name: find_leave
+-- Leave of a doctor of this hospital. $1 leave, $2 hospital.
+select l.id, l.doctor_id, l.day, l.start_minute, l.end_minute, l.reason
+from leaves l join doctors d on d.id = l.doctor_id where l.id = $1 and d.hospital_id = $2;
+
+-- name: delete_leave
+-- $1 leave.
+delete from leaves where id = $1;
 
 -- name: patient_days
 -- The days on which a patient has visits, newest first. $1 patient, $2 at most so many.

@@ -19,8 +19,8 @@ from doctors d join users u on u.id = d.user_id
 where d.hospital_id = $1 order by u.name, d.id;
 
 -- name: find_doctor
--- A doctor and the hospital's timezone. $1 doctor.
-select d.id, d.hospital_id, u.name, d.specialty, d.room, d.token_prefix, d.slot_minutes, h.timezone
+-- A doctor, with the timezone and the settings of the hospital. $1 doctor.
+select d.id, d.hospital_id, u.name, d.specialty, d.room, d.token_prefix, d.slot_minutes, h.timezone, h.settings
 from doctors d join users u on u.id = d.user_id join hospitals h on h.id = d.hospital_id
 where d.id = $1;
 

@@ -16,7 +16,7 @@ update queues set last_walk_in = last_walk_in + 1 where doctor_id = $1 and day =
 -- The day without its visits, its row locked until the transaction ends; nothing if the row is not there yet.
 -- $1 doctor, $2 day.
 select d.id as doctor_id, u.name as doctor, d.room, d.slot_minutes, d.hospital_id, h.name as hospital, h.timezone,
-       h.settings, q.day, q.version, q.state, q.delay_minutes, q.message, q.call_seq
+       h.settings, q.day, q.version, q.state, q.delay_minutes, q.delayed_at, q.paused_until, q.pause_reason, q.call_seq
 from queues q
 join doctors d on d.id = q.doctor_id
 join users u on u.id = d.user_id
@@ -28,7 +28,8 @@ for update of q;
 -- The same without the lock; a day nobody has touched yet reads as version 0. $1 doctor, $2 day.
 select d.id as doctor_id, u.name as doctor, d.room, d.slot_minutes, d.hospital_id, h.name as hospital, h.timezone,
        h.settings, $2::date as day, coalesce(q.version, 0) as version, coalesce(q.state, 'OPEN') as state,
-       coalesce(q.delay_minutes, 0) as delay_minutes, q.message, coalesce(q.call_seq, 0) as call_seq
+       coalesce(q.delay_minutes, 0) as delay_minutes, q.delayed_at, q.paused_until, q.pause_reason,
+       coalesce(q.call_seq, 0) as call_seq
 from doctors d
 join users u on u.id = d.user_id
 join hospitals h on h.id = d.hospital_id
@@ -38,7 +39,7 @@ where d.id = $1;
 -- name: queue_visits
 -- Every visit of the day, in the order of booking. $1 doctor, $2 day.
 select a.id, a.patient_id, u.name as patient, a.token, a.code, a.status, a.priority, a.version, a.reason, a.due_at,
-       a.scheduled_at, a.booked_at, a.checked_in_at, a.called_at, a.started_at, a.ended_at
+       a.place_rule, a.seat, a.scheduled_at, a.booked_at, a.checked_in_at, a.called_at, a.started_at, a.ended_at
 from appointments a join users u on u.id = a.patient_id
 where a.doctor_id = $1 and a.day = $2
 order by a.id;
@@ -61,20 +62,40 @@ end;
 
 -- name: move_visit
 -- Writes where a visit has come to. $1 appointment; the rest are its new values.
-update appointments set status = $2, due_at = $3, checked_in_at = $4, called_at = $5, started_at = $6, ended_at = $7,
-       version = version + 1
+update appointments set status = $2, priority = $3, due_at = $4, place_rule = $5, checked_in_at = $6, called_at = $7,
+       started_at = $8, ended_at = $9, version = version + 1
 where id = $1;
+
+-- name: set_day
+-- Writes what the desk did to the whole day. $1 doctor, $2 day; the rest are its new values.
+update queues set state = $3, delay_minutes = $4, delayed_at = $5, paused_until = $6, pause_reason = $7
+where doctor_id = $1 and day = $2;
 
 -- name: record_event
 -- One line of the day's story; `queue_version` is the version that this change leads to.
--- $1 doctor, $2 day, $3 queue version, $4 appointment, $5 at, $6 actor, $7 verb, $8 from, $9 to, $10 reason, $11 before.
+-- $1 doctor, $2 day, $3 queue version, $4 appointment, $5 at, $6 actor, $7 verb, $8 from, $9 to, $10 reason, $11 before,
+-- $12 after, $13 promised at, $14 the queue version that this takes back.
 insert into appointment_events (doctor_id, day, queue_version, appointment_id, at, actor_id, verb, from_status, to_status,
-                                reason, before)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+                                reason, before, after, promised_at, undoes)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
+
+-- name: last_change
+-- What an undo would take back: the events of the latest change that staff made and nobody has undone. Bookings and
+-- walk-ins are cancelled, not undone. $1 doctor, $2 day.
+select e.queue_version, e.appointment_id, e.verb, e.before, e.after
+from appointment_events e
+where e.doctor_id = $1 and e.day = $2 and e.queue_version = (
+    select max(l.queue_version)
+    from appointment_events l join users u on u.id = l.actor_id
+    where l.doctor_id = $1 and l.day = $2 and u.role <> 'patient' and l.verb not in ('book', 'walk_in', 'undo')
+      and not exists (select from appointment_events u
+                      where u.doctor_id = $1 and u.day = $2 and u.undoes = l.queue_version)
+)
+order by e.id;
 
 -- name: visit_events
 -- The story of one visit, oldest first. $1 appointment.
 select e.at, e.actor_id, u.name as actor_name, u.role as actor_role, e.verb, e.from_status, e.to_status, e.reason
-from appointment_events e join users u on u.id = e.actor_id
+from appointment_events e left join users u on u.id = e.actor_id
 where e.appointment_id = $1
 order by e.id;
