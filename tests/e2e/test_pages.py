@@ -249,6 +249,7 @@ class TestDesk:
         await waiting(clinic, "Asha", "Ben", "Chen")
         tablet, computer = await at_desk(devices, clinic, size=PHONE), await at_desk(devices, clinic)
         await tablet.get_by_role("button", name="Call next").click()
+        await expect(computer.get_by_role("region", name="In the room").get_by_role("list")).to_contain_text("A-W01")
         await computer.get_by_role("button", name="No-show A-W02").click()
         for desk in (tablet, computer):
             await expect(desk.get_by_role("region", name="In the room").get_by_role("list")).to_contain_text("A-W01")
