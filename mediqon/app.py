@@ -14,6 +14,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 import mediqon
+import mediqon.appointments.leave_routes
 import mediqon.appointments.routes
 import mediqon.auth.routes
 import mediqon.hospitals.routes
@@ -24,7 +25,8 @@ from mediqon import given
 from mediqon.auth.access import provide_actor
 from mediqon.database import LOST, Pool, open_pool
 from mediqon.errors import Unavailable, answer_problem
-from mediqon.live.feed import Feed
+from mediqon.live.feed import Feed, every
+from mediqon.queues.night import EVERY_SECONDS, close_old_days
 from mediqon.settings import Settings
 
 BODY_MAX_BYTES = 64 * 1024
@@ -74,9 +76,11 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
             feed = Feed(pool, settings.redis_url, installation, clock)
             app.state.update({"pool": pool, "feed": feed})
             feed.start()
+            night = asyncio.create_task(every(EVERY_SECONDS, lambda: close_old_days(pool, feed, clock())), name="night")
             try:
                 yield
             finally:
+                night.cancel()
                 await feed.stop()
         finally:
             await _close(pool)
@@ -86,6 +90,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
         mediqon.hospitals.routes,
         mediqon.queues.routes,
         mediqon.appointments.routes,
+        mediqon.appointments.leave_routes,
         mediqon.live.socket,
         mediqon.web.routes,
     )

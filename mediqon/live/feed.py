@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from mediqon.database import LOST, Pool, statements
-from mediqon.errors import NotFound, Unavailable
+from mediqon.errors import NotFound
 from mediqon.hospitals.calendar import find_practice
 from mediqon.hospitals.slots import local_day
 from mediqon.live.bus import Bus
@@ -26,6 +26,18 @@ TICK_SECONDS = 30.0
 KEEP_UNWATCHED = timedelta(minutes=1)
 STALE_SECONDS = 5.0
 """Older than this since the last comparison with the database, and what we show is called stale."""
+
+
+async def every(seconds: float, work: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Does the work again and again, whatever becomes of it: a lost database is waited for, anything else is logged."""
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await work()
+        except LOST as error:
+            log.warning("the database is away: %r", error)
+        except Exception:
+            log.exception("regular work failed")
 
 
 class Feed:
@@ -46,8 +58,8 @@ class Feed:
     def start(self) -> None:
         self._bus.start()
         self._tasks = [
-            asyncio.create_task(self._every(SWEEP_SECONDS, self._sweep), name="version sweep"),
-            asyncio.create_task(self._every(TICK_SECONDS, self._tick), name="tick"),
+            asyncio.create_task(every(SWEEP_SECONDS, self._sweep), name="version sweep"),
+            asyncio.create_task(every(TICK_SECONDS, self._tick), name="tick"),
         ]
 
     async def stop(self) -> None:
@@ -166,16 +178,6 @@ class Feed:
         """Keeps the state of a day that is held here or just being read; others are read when somebody looks."""
         if self._hub.topic(facts.key) is not None or facts.key in self._loading:
             self._hub.accept(facts, self._clock())
-
-    async def _every(self, seconds: float, work: Callable[[], Coroutine[None, None, None]]) -> None:
-        while True:
-            await asyncio.sleep(seconds)
-            try:
-                await work()
-            except (*LOST, Unavailable) as error:
-                log.warning("cannot compare with the database: %r", error)
-            except Exception:
-                log.exception("the live picture could not be checked")
 
     async def _tick(self) -> None:
         self._hub.tick(self._clock())

@@ -112,6 +112,9 @@ create table queues (
     check ((delay_minutes = 0) = (delayed_at is null))
 );
 
+-- The few days that are still open: what the night has to close.
+create index queues_open_idx on queues (day) where state <> 'CLOSED';
+
 create table appointments (
     id bigint generated always as identity primary key,
     hospital_id bigint not null references hospitals,

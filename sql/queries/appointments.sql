@@ -35,7 +35,7 @@ insert into leaves (doctor_id, day, start_minute, end_minute, reason) values ($1
 
 -- name: list_leave
 -- A doctor's leave from a day on. $1 doctor, $2 first day.
-select id, day, start_minute, end_minute, reason from leaves where doctor_id = $1 and day >= $2 order by day, start_minute;
+select id, doctor_id, day, start_minute, end_minute, reason from leaves where doctor_id = $1 and day >= $2 order by day, start_minute;
 
 -- name: find_leave
 -- Leave of a doctor of this hospital. $1 leave, $2 hospital.

@@ -50,6 +50,13 @@ select q.doctor_id, q.day, q.version
 from unnest($1::bigint[], $2::date[]) as watched (doctor_id, day)
 join queues q on q.doctor_id = watched.doctor_id and q.day = watched.day;
 
+-- name: days_over
+-- Days that are over at their hospital and not closed yet, the oldest first. $1 now.
+select q.doctor_id, q.day
+from queues q join doctors d on d.id = q.doctor_id join hospitals h on h.id = d.hospital_id
+where q.state <> 'CLOSED' and q.day < ($1::timestamptz at time zone h.timezone)::date
+order by q.day, q.doctor_id limit 100;
+
 -- name: find_visit
 -- Where a visit stands in line, if the asker may see it: its patient, its doctor, its hospital.
 -- $1 appointment, $2 role, $3 user, $4 hospital of the user, $5 doctor of the user.

@@ -1,0 +1,91 @@
+"""Leave over HTTP, for the doctor's hospital."""
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, delete, get, post
+from litestar.params import JSONBody
+
+from mediqon.appointments import leave
+from mediqon.appointments.leave import LeaveHit, LeaveList, NewLeave, Settled, Settlement
+from mediqon.auth import idempotency
+from mediqon.auth.access import SECURITY, only
+from mediqon.auth.models import Role
+from mediqon.database import statements
+from mediqon.errors import NotFound
+from mediqon.fields import PathId
+from mediqon.given import Actor, Feed, Now, Pool
+from mediqon.hospitals.calendar import find_practice
+from mediqon.queues import days
+from mediqon.queues.models import DayKey, Facts
+from mediqon.queues.views import Outlook, appointment
+
+hospital_only = only(Role.HOSPITAL)
+
+
+@post("/doctors/{doctor_id:int}/leave", guards=[hospital_only], security=SECURITY)
+async def add_leave(
+    request: Request[Any, Any, Any], doctor_id: PathId, data: JSONBody[NewLeave], actor: Actor, pool: Pool, now: Now
+) -> LeaveHit | Response[bytes]:
+    """Takes hours out of sale. `affected`: the visits already booked inside them; settle those with one more call."""
+    attempt = await idempotency.attempt(request, actor.id)
+    async with pool.acquire() as conn, conn.transaction():
+        if replay := await idempotency.earlier(conn, attempt, now=now):
+            return replay
+        practice = await find_practice(conn, doctor_id)
+        if practice.doctor.hospital_id != actor.hospital_id:
+            raise NotFound("There is no such doctor at your hospital.")
+        taken, facts = await leave.add(conn, practice, data)
+        outlook = Outlook(facts, now)
+        affected = [appointment(outlook, visit) for visit in leave.hit(facts, taken)]
+        answer = LeaveHit(**msgspec.structs.asdict(taken), affected=affected)
+        await idempotency.keep(conn, attempt, answer)
+    return answer
+
+
+@get("/doctors/{doctor_id:int}/leave", guards=[hospital_only], security=SECURITY)
+async def list_leave(doctor_id: PathId, actor: Actor, pool: Pool, now: Now) -> LeaveList:
+    """The doctor's leave from today on."""
+    async with pool.acquire() as conn:
+        practice = await find_practice(conn, doctor_id)
+        if practice.doctor.hospital_id != actor.hospital_id:
+            raise NotFound("There is no such doctor at your hospital.")
+        return await leave.upcoming(conn, practice, now=now)
+
+
+@delete("/leave/{leave_id:int}", guards=[hospital_only], security=SECURITY)
+async def delete_leave(leave_id: PathId, actor: Actor, pool: Pool) -> None:
+    """Puts the hours back on sale."""
+    async with pool.acquire() as conn:
+        taken = await leave.find(conn, leave_id, actor)
+        await conn.execute(statements("appointments").delete_leave, taken.id)
+
+
+@post("/leave/{leave_id:int}/settle", status_code=200, guards=[hospital_only], security=SECURITY)
+async def settle_leave(
+    leave_id: PathId, data: JSONBody[Settlement], actor: Actor, pool: Pool, feed: Feed, now: Now
+) -> Settled:
+    """Cancels, or moves to the next free seats, every visit booked inside a leave: all in one transaction."""
+    answer = Settled([], [])
+    changed: dict[DayKey, Facts] = {}
+    async with pool.acquire() as conn, conn.transaction():
+        taken = await leave.find(conn, leave_id, actor)
+        practice = await find_practice(conn, taken.doctor_id)
+        facts = await days.lock(conn, DayKey(taken.doctor_id, taken.date))
+        for visit in leave.hit(facts, taken):
+            if data.action == "cancel":
+                facts = changed.get(facts.key, facts)
+                step = await leave.cancel(conn, facts, visit, actor=actor, now=now, reason=data.reason)
+            else:
+                step = await leave.move(conn, practice, taken, visit, actor=actor, now=now)
+            if step is None:
+                answer.left.append(appointment(Outlook(facts, now), visit))
+                continue
+            changed |= {each.key: each for each in step.changed}
+            answer.settled.append(appointment(Outlook(step.facts, now), step.facts.visit(step.visit_id)))
+    for each in changed.values():
+        await feed.publish(each)
+    return answer
+
+
+ROUTES = [add_leave, list_leave, delete_leave, settle_leave]

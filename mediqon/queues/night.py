@@ -1,0 +1,25 @@
+"""When a day is over at its hospital, it closes by itself: who is still open then has not come."""
+
+import logging
+from datetime import datetime
+
+from mediqon.database import Pool, statements
+from mediqon.live.feed import Feed
+from mediqon.queues import days, session
+from mediqon.queues.models import DayKey
+
+log = logging.getLogger(__name__)
+
+EVERY_SECONDS = 20.0
+
+
+async def close_old_days(pool: Pool, feed: Feed, now: datetime) -> None:
+    """Closes every open day before today, each in a transaction of its own; several processes may do so at once."""
+    for row in await pool.fetch(statements("queues").days_over, now):
+        key = DayKey(row["doctor_id"], row["day"])
+        async with pool.acquire() as conn, conn.transaction():
+            before = await days.lock(conn, key)
+            facts = await session.close(conn, before, no_show=True, actor=None, now=now)
+        if facts is not before:
+            log.info("closed the day %s of doctor %s", key.day, key.doctor_id)
+            await feed.publish(facts)
