@@ -21,8 +21,9 @@ else:
     Connection = asyncpg.Connection | PoolConnectionProxy
 
 CONNECT_SECONDS = 5
-COMMAND_SECONDS = 10
-LOCK_MS = 5_000
+ACQUIRE_SECONDS = 2
+COMMAND_SECONDS = 5
+LOCK_MS = 4_000
 IDLE_TRANSACTION_MS = 15_000
 MIGRATION_LOCK = 0x4D45_4451  # "MEDQ"
 
@@ -110,6 +111,20 @@ def open_pool(settings: Settings) -> "Pool":
             "idle_in_transaction_session_timeout": str(IDLE_TRANSACTION_MS),
         },
     )
+
+
+@asynccontextmanager
+async def reading(pool: "Pool") -> AsyncGenerator["Connection"]:
+    """A connection of the pool, waited for within limits. Raises one of LOST."""
+    async with pool.acquire(timeout=ACQUIRE_SECONDS) as conn:
+        yield conn
+
+
+@asynccontextmanager
+async def transaction(pool: "Pool") -> AsyncGenerator["Connection"]:
+    """The same with a transaction around what is done: committed at the end, rolled back on any error."""
+    async with reading(pool) as conn, conn.transaction():
+        yield conn
 
 
 @asynccontextmanager

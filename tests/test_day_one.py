@@ -1,7 +1,8 @@
 """What a clinic's manager tries on the first day, over the wire."""
 
 import pytest
-from builders import Answer, Asker, Clinic, Server
+
+from builders import Answer, Asker, Clinic
 from conftest import Clock
 
 pytestmark = pytest.mark.anyio

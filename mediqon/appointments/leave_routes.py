@@ -11,7 +11,7 @@ from mediqon.appointments.leave import LeaveHit, LeaveList, NewLeave, Settled, S
 from mediqon.auth import idempotency
 from mediqon.auth.access import SECURITY, only
 from mediqon.auth.models import Role
-from mediqon.database import statements
+from mediqon.database import reading, statements, transaction
 from mediqon.errors import NotFound
 from mediqon.fields import PathId
 from mediqon.given import Actor, Feed, Now, Pool
@@ -29,7 +29,7 @@ async def add_leave(
 ) -> LeaveHit | Response[bytes]:
     """Takes hours out of sale. `affected`: the visits already booked inside them; settle those with one more call."""
     attempt = await idempotency.attempt(request, actor.id)
-    async with pool.acquire() as conn, conn.transaction():
+    async with transaction(pool) as conn:
         if replay := await idempotency.earlier(conn, attempt, now=now):
             return replay
         practice = await find_practice(conn, doctor_id)
@@ -46,7 +46,7 @@ async def add_leave(
 @get("/doctors/{doctor_id:int}/leave", guards=[hospital_only], security=SECURITY)
 async def list_leave(doctor_id: PathId, actor: Actor, pool: Pool, now: Now) -> LeaveList:
     """The doctor's leave from today on."""
-    async with pool.acquire() as conn:
+    async with reading(pool) as conn:
         practice = await find_practice(conn, doctor_id)
         if practice.doctor.hospital_id != actor.hospital_id:
             raise NotFound("There is no such doctor at your hospital.")
@@ -56,7 +56,7 @@ async def list_leave(doctor_id: PathId, actor: Actor, pool: Pool, now: Now) -> L
 @delete("/leave/{leave_id:int}", guards=[hospital_only], security=SECURITY)
 async def delete_leave(leave_id: PathId, actor: Actor, pool: Pool) -> None:
     """Puts the hours back on sale."""
-    async with pool.acquire() as conn:
+    async with reading(pool) as conn:
         taken = await leave.find(conn, leave_id, actor)
         await conn.execute(statements("appointments").delete_leave, taken.id)
 
@@ -68,7 +68,7 @@ async def settle_leave(
     """Cancels, or moves to the next free seats, every visit booked inside a leave: all in one transaction."""
     answer = Settled([], [])
     changed: dict[DayKey, Facts] = {}
-    async with pool.acquire() as conn, conn.transaction():
+    async with transaction(pool) as conn:
         taken = await leave.find(conn, leave_id, actor)
         practice = await find_practice(conn, taken.doctor_id)
         facts = await days.lock(conn, DayKey(taken.doctor_id, taken.date))

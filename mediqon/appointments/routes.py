@@ -12,7 +12,7 @@ from mediqon.appointments.models import Booking, OwnAppointments, WalkIn
 from mediqon.auth import idempotency
 from mediqon.auth.access import SECURITY, anyone_known, only
 from mediqon.auth.models import Role
-from mediqon.database import Connection, statements
+from mediqon.database import Connection, reading, statements, transaction
 from mediqon.errors import Malformed, NotFound
 from mediqon.fields import Clock, Id, PathId, Reason
 from mediqon.given import Actor, Feed, Now, Pool
@@ -53,7 +53,7 @@ async def book(
 ) -> Appointment | Response[bytes]:
     """Sells a seat. 409 `slot_taken`, `slot_unavailable`, `slot_past`, `already_booked`, `day_full`, `queue_closed`."""
     attempt = await idempotency.attempt(request, actor.id)
-    async with pool.acquire() as conn, conn.transaction():
+    async with transaction(pool) as conn:
         if replay := await idempotency.earlier(conn, attempt, now=now):
             return replay
         practice = await _practice(conn, data.doctor_id, actor)
@@ -73,7 +73,7 @@ async def walk_in(
 ) -> Appointment | Response[bytes]:
     """Takes in somebody who is here without a slot: checked in at once. 409 `queue_closed`."""
     attempt = await idempotency.attempt(request, actor.id)
-    async with pool.acquire() as conn, conn.transaction():
+    async with transaction(pool) as conn:
         if replay := await idempotency.earlier(conn, attempt, now=now):
             return replay
         practice = await _practice(conn, data.doctor_id, actor)
@@ -92,7 +92,7 @@ async def move(
     appointment_id: PathId, data: JSONBody[Move], actor: Actor, pool: Pool, feed: Feed, now: Now
 ) -> Appointment:
     """Takes a visit one step on. 403, 409 `illegal_transition`, `stale_version`, `not_today`."""
-    async with pool.acquire() as conn, conn.transaction():
+    async with transaction(pool) as conn:
         before = await days.lock(conn, await days.find(conn, appointment_id, actor))
         facts = await desk.move(
             conn,
@@ -114,7 +114,7 @@ async def transfer(
     appointment_id: PathId, data: JSONBody[Transfer], actor: Actor, pool: Pool, feed: Feed, now: Now
 ) -> Appointment:
     """Sends a visit to another doctor of the hospital; token and place stay. 409 `already_booked`, `queue_closed`."""
-    async with pool.acquire() as conn, conn.transaction():
+    async with transaction(pool) as conn:
         practice = await find_practice(conn, data.doctor_id)
         moved = await moving.transfer(conn, appointment_id, practice, actor=actor, now=now, reason=data.reason)
     return await _show_moved(feed, moved, now)
@@ -130,7 +130,7 @@ async def reschedule(
     appointment_id: PathId, data: JSONBody[NewTime], actor: Actor, pool: Pool, feed: Feed, now: Now
 ) -> Appointment:
     """Gives a booked visit another time. 409 as for a booking, `visit_not_waiting`, `too_late`."""
-    async with pool.acquire() as conn, conn.transaction():
+    async with transaction(pool) as conn:
         practice = await find_practice(conn, (await days.find(conn, appointment_id, actor)).doctor_id)
         moved = await moving.reschedule(
             conn, appointment_id, practice, day=data.date, time=data.time, actor=actor, now=now
@@ -141,7 +141,7 @@ async def reschedule(
 @get("/appointments/mine", guards=[only(Role.PATIENT)], security=SECURITY)
 async def list_own(actor: Actor, pool: Pool, now: Now) -> OwnAppointments:
     """A patient's own visits, newest day first; the last 50."""
-    async with pool.acquire() as conn:
+    async with reading(pool) as conn:
         rows = await conn.fetch(SQL.patient_days, actor.id, OWN_MAX)
         keys = {days.DayKey(row["doctor_id"], row["day"]) for row in rows}
         outlooks = {key: Outlook(await days.look(conn, key), now) for key in keys}
@@ -151,7 +151,7 @@ async def list_own(actor: Actor, pool: Pool, now: Now) -> OwnAppointments:
 @get("/appointments/{appointment_id:int}", guards=[anyone_known], security=SECURITY)
 async def get_one(appointment_id: PathId, actor: Actor, pool: Pool, now: Now) -> Appointment:
     """One visit, for its patient, its doctor and its hospital."""
-    async with pool.acquire() as conn:
+    async with reading(pool) as conn:
         facts = await days.look(conn, await days.find(conn, appointment_id, actor))
     return _view(facts, appointment_id, now)
 

@@ -12,7 +12,7 @@ from litestar.params import JSONBody
 from mediqon.auth import idempotency, passwords, sessions, tokens
 from mediqon.auth.access import SECURITY, anyone_known
 from mediqon.auth.models import Role, User
-from mediqon.database import Connection, statements
+from mediqon.database import Connection, reading, statements, transaction
 from mediqon.errors import EmailTaken, InvalidCredentials, InvalidToken
 from mediqon.fields import Email, Name, NewPassword, Phone, Secret
 from mediqon.given import Actor, Now, Pool
@@ -53,7 +53,7 @@ async def register(
     """A new patient account. 409 `email_taken`."""
     attempt = await idempotency.attempt(request)
     password_hash = await passwords.hash_password(data.password)
-    async with pool.acquire() as conn, conn.transaction():
+    async with transaction(pool) as conn:
         if replay := await idempotency.earlier(conn, attempt, now=now):
             return replay
         user_id = await add_user(conn, Role.PATIENT, data.name, data.email, password_hash, phone=data.phone)
@@ -69,7 +69,7 @@ async def login(data: JSONBody[Login], pool: Pool, now: Now, state: State) -> Lo
     if not await passwords.matches(data.password, row["password_hash"] if row else None) or row is None:
         raise InvalidCredentials
     user = msgspec.convert({**row}, User)
-    async with pool.acquire() as conn:
+    async with reading(pool) as conn:
         refresh_token = await sessions.start(conn, user, now=now)
     return _logged_in(user, refresh_token, state, now)
 
@@ -77,7 +77,7 @@ async def login(data: JSONBody[Login], pool: Pool, now: Now, state: State) -> Lo
 @post("/auth/refresh", status_code=200)
 async def refresh(data: JSONBody[RefreshToken], pool: Pool, now: Now, state: State) -> LoggedIn:
     """The next pair of tokens. 401 `invalid_token`; a refresh token that comes a second time ends the session."""
-    async with pool.acquire() as conn, conn.transaction():
+    async with transaction(pool) as conn:
         rotated = await sessions.rotate(conn, data.refresh_token, now=now)
         user = rotated and await find_user(conn, rotated[0])
     if rotated is None or user is None:
@@ -88,14 +88,14 @@ async def refresh(data: JSONBody[RefreshToken], pool: Pool, now: Now, state: Sta
 @post("/auth/logout", status_code=204, guards=[anyone_known], security=SECURITY)
 async def logout(data: JSONBody[RefreshToken], pool: Pool, now: Now) -> None:
     """Ends the session."""
-    async with pool.acquire() as conn:
+    async with reading(pool) as conn:
         await sessions.end(conn, data.refresh_token, now=now)
 
 
 @get("/auth/me", guards=[anyone_known], security=SECURITY)
 async def me(actor: Actor, pool: Pool) -> User:
     """Whose token this is."""
-    async with pool.acquire() as conn:
+    async with reading(pool) as conn:
         return await find_user(conn, actor.id)
 
 

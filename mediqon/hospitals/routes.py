@@ -12,7 +12,7 @@ from mediqon.auth import idempotency, passwords
 from mediqon.auth.access import SECURITY, only
 from mediqon.auth.models import Role
 from mediqon.auth.routes import add_user
-from mediqon.database import Connection, statements
+from mediqon.database import Connection, reading, statements, transaction
 from mediqon.errors import EmailTaken, Malformed, NotFound
 from mediqon.fields import PathId
 from mediqon.given import Actor, Feed, Now, Pool
@@ -58,7 +58,7 @@ async def add_doctor(
     _own(hospital_id, actor)
     attempt = await idempotency.attempt(request, actor.id)
     password_hash = await passwords.hash_password(data.password)
-    async with pool.acquire() as conn, conn.transaction():
+    async with transaction(pool) as conn:
         if replay := await idempotency.earlier(conn, attempt, now=now):
             return replay
         user_id = await add_user(conn, Role.DOCTOR, data.name, data.email, password_hash, hospital_id=hospital_id)
@@ -75,7 +75,7 @@ async def change_doctor(
     doctor_id: PathId, data: JSONBody[DoctorChange], actor: Actor, pool: Pool, feed: Feed, now: Now
 ) -> Doctor:
     """Changes what is given; screens that show today follow. 409 `email_taken`."""
-    async with pool.acquire() as conn, conn.transaction():
+    async with transaction(pool) as conn:
         await _lock_own_doctor(conn, doctor_id, actor)
         await _write_doctor(conn, doctor_id, data, actor)
         doctor, timezone, _ = await find_practice(conn, doctor_id)
@@ -88,7 +88,7 @@ async def change_doctor(
 async def set_schedule(doctor_id: PathId, data: JSONBody[Schedule], actor: Actor, pool: Pool) -> Schedule:
     """A doctor's week. Windows of one day may not overlap. Seats already sold keep their number and time."""
     windows = _checked(data.windows)
-    async with pool.acquire() as conn, conn.transaction():
+    async with transaction(pool) as conn:
         await _lock_own_doctor(conn, doctor_id, actor)
         await conn.execute(SQL.clear_schedule, doctor_id)
         rows = [(doctor_id, w.weekday, minute_of(w.start), minute_of(w.end), w.capacity) for w in windows]
@@ -99,7 +99,7 @@ async def set_schedule(doctor_id: PathId, data: JSONBody[Schedule], actor: Actor
 @get("/doctors/{doctor_id:int}/schedule")
 async def get_schedule(doctor_id: PathId, pool: Pool) -> Schedule:
     """A doctor's week."""
-    async with pool.acquire() as conn:
+    async with reading(pool) as conn:
         await find_practice(conn, doctor_id)
         return await _schedule(conn, doctor_id)
 
@@ -107,7 +107,7 @@ async def get_schedule(doctor_id: PathId, pool: Pool) -> Schedule:
 @get("/doctors/{doctor_id:int}/slots")
 async def list_slots(doctor_id: PathId, pool: Pool, now: Now, date: FromQuery[date | None] = None) -> Slots:
     """The seats of a day (today where left out), and which can be booked."""
-    async with pool.acquire() as conn:
+    async with reading(pool) as conn:
         practice = await find_practice(conn, doctor_id)
         day = date or local_day(now, practice.timezone)
         seats, free = await read_day(conn, practice, day, now=now)
@@ -126,7 +126,7 @@ async def add_display(
     attempt = await idempotency.attempt(request, actor.id)
     doctor_ids = list(dict.fromkeys(data.doctor_ids))
     key = secrets.token_urlsafe(DISPLAY_KEY_BYTES)
-    async with pool.acquire() as conn, conn.transaction():
+    async with transaction(pool) as conn:
         if replay := await idempotency.earlier(conn, attempt, now=now):
             return replay
         if await conn.fetchval(SQL.count_own_doctors, hospital_id, doctor_ids) != len(doctor_ids):

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from mediqon.database import LOST, Pool, statements
+from mediqon.database import LOST, Pool, reading, statements
 from mediqon.errors import NotFound
 from mediqon.hospitals.calendar import find_practice
 from mediqon.hospitals.slots import local_day
@@ -84,14 +84,15 @@ class Feed:
 
     async def publish_today(self, doctor_id: int) -> None:
         """Sends today's state after a change that was not made in the line, such as another room."""
-        async with self._pool.acquire() as conn:
-            facts = await days.look(conn, await self.today(doctor_id))
+        today = await self.today(doctor_id)
+        async with reading(self._pool) as conn:
+            facts = await days.look(conn, today)
         await self.publish(facts)
 
     async def today(self, doctor_id: int) -> DayKey:
         """The doctor's present day. Raises NotFound."""
         if doctor_id not in self._zones:
-            async with self._pool.acquire() as conn:
+            async with reading(self._pool) as conn:
                 self._zones[doctor_id] = (await find_practice(conn, doctor_id)).timezone
         return DayKey(doctor_id, local_day(self._clock(), self._zones[doctor_id]))
 
@@ -160,7 +161,7 @@ class Feed:
         channel = day_channel(self._installation, key)
         await self._bus.subscribe(channel)
         try:
-            async with self._pool.acquire() as conn:
+            async with reading(self._pool) as conn:
                 return self._hub.accept(await days.look(conn, key), self._clock())
         except BaseException:
             await self._bus.unsubscribe(channel)
@@ -199,7 +200,7 @@ class Feed:
         await self._forget_unwatched()
 
     async def _repair(self, key: DayKey) -> None:
-        async with self._pool.acquire() as conn:
+        async with reading(self._pool) as conn:
             self._hub.accept(await days.look(conn, key), self._clock())
 
     async def _sweep_displays(self) -> None:

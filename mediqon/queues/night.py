@@ -3,7 +3,7 @@
 import logging
 from datetime import datetime
 
-from mediqon.database import Pool, statements
+from mediqon.database import Pool, statements, transaction
 from mediqon.live.feed import Feed
 from mediqon.queues import days, session
 from mediqon.queues.models import DayKey
@@ -17,7 +17,7 @@ async def close_old_days(pool: Pool, feed: Feed, now: datetime) -> None:
     """Closes every open day before today, each in a transaction of its own; several processes may do so at once."""
     for row in await pool.fetch(statements("queues").days_over, now):
         key = DayKey(row["doctor_id"], row["day"])
-        async with pool.acquire() as conn, conn.transaction():
+        async with transaction(pool) as conn:
             before = await days.lock(conn, key)
             facts = await session.close(conn, before, no_show=True, actor=None, now=now)
         if facts is not before:

@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody
 from mediqon.auth import models
 from mediqon.auth.access import SECURITY, only
 from mediqon.auth.models import Role
-from mediqon.database import Connection, statements
+from mediqon.database import Connection, reading, statements, transaction
 from mediqon.errors import NotFound
 from mediqon.fields import DelayMinutes, Id, Minutes, PathId, Reason, WrittenReason
 from mediqon.given import Actor, Feed, Now, Pool
@@ -19,7 +19,7 @@ from mediqon.live.channels import Appointment, DeskFrame, QueueFrame, TokenView
 from mediqon.live.feed import Feed as LiveFeed
 from mediqon.live.hub import etag
 from mediqon.queues import days, desk, session, undo
-from mediqon.queues.models import Facts, Priority, Status
+from mediqon.queues.models import DayKey, Facts, Priority, Status
 from mediqon.queues.views import Outlook, appointment, desk_frame
 
 SQL = statements("queues")
@@ -123,8 +123,9 @@ async def call_next(
     doctor_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now, data: JSONBody[CallNext | None] = None
 ) -> CallNextAnswer:
     """Completes the visit in the room and calls the next. 409 `stale_version`, `queue_paused`, `queue_closed`."""
-    async with pool.acquire() as conn, conn.transaction():
-        before = await _lock_today(conn, doctor_id, actor, feed)
+    today = await feed.today(doctor_id)
+    async with transaction(pool) as conn:
+        before = await _lock_own(conn, today, actor)
         facts, called, completed = await desk.call_next(
             conn, before, actor=actor, now=now, version=data.version if data else None
         )
@@ -143,8 +144,9 @@ async def pause(
 ) -> DeskFrame:
     """Stops calls, for so many minutes or until resumed. 409 `queue_closed`."""
     asked = data or Pause()
-    async with pool.acquire() as conn, conn.transaction():
-        before = await _lock_today(conn, doctor_id, actor, feed)
+    today = await feed.today(doctor_id)
+    async with transaction(pool) as conn:
+        before = await _lock_own(conn, today, actor)
         facts = await session.pause(conn, before, minutes=asked.minutes, reason=asked.reason, actor=actor, now=now)
     return await _show(feed, before, facts, now)
 
@@ -152,8 +154,9 @@ async def pause(
 @post("/queues/{doctor_id:int}/resume", status_code=200, guards=[staff_only], security=SECURITY)
 async def resume(doctor_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now) -> DeskFrame:
     """Opens a paused or closed queue."""
-    async with pool.acquire() as conn, conn.transaction():
-        before = await _lock_today(conn, doctor_id, actor, feed)
+    today = await feed.today(doctor_id)
+    async with transaction(pool) as conn:
+        before = await _lock_own(conn, today, actor)
         facts = await session.resume(conn, before, actor=actor, now=now)
     return await _show(feed, before, facts, now)
 
@@ -161,8 +164,9 @@ async def resume(doctor_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: N
 @post("/queues/{doctor_id:int}/delay", status_code=200, guards=[staff_only], security=SECURITY)
 async def delay(doctor_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now, data: JSONBody[Delay]) -> DeskFrame:
     """The doctor is late: every expected time moves. 0 minutes takes it back. 409 `queue_closed`."""
-    async with pool.acquire() as conn, conn.transaction():
-        before = await _lock_today(conn, doctor_id, actor, feed)
+    today = await feed.today(doctor_id)
+    async with transaction(pool) as conn:
+        before = await _lock_own(conn, today, actor)
         facts = await session.delay(conn, before, minutes=data.minutes, actor=actor, now=now)
     return await _show(feed, before, facts, now)
 
@@ -172,8 +176,9 @@ async def close(
     doctor_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now, data: JSONBody[Closing | None] = None
 ) -> DeskFrame:
     """Ends the day. 409 `visits_open` with `visits`, until each is settled or `no_show` is sent."""
-    async with pool.acquire() as conn, conn.transaction():
-        before = await _lock_today(conn, doctor_id, actor, feed)
+    today = await feed.today(doctor_id)
+    async with transaction(pool) as conn:
+        before = await _lock_own(conn, today, actor)
         facts = await session.close(conn, before, no_show=bool(data and data.no_show), actor=actor, now=now)
     return await _show(feed, before, facts, now)
 
@@ -181,8 +186,9 @@ async def close(
 @post("/queues/{doctor_id:int}/undo", status_code=200, guards=[staff_only], security=SECURITY)
 async def take_back(doctor_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now) -> DeskFrame:
     """Takes back the desk's last change, exact place included. 409 `nothing_to_undo`, `cannot_undo`."""
-    async with pool.acquire() as conn, conn.transaction():
-        before = await _lock_today(conn, doctor_id, actor, feed)
+    today = await feed.today(doctor_id)
+    async with transaction(pool) as conn:
+        before = await _lock_own(conn, today, actor)
         facts = await undo.undo(conn, before, actor=actor, now=now)
     return await _show(feed, before, facts, now)
 
@@ -190,7 +196,7 @@ async def take_back(doctor_id: PathId, actor: Actor, pool: Pool, feed: Feed, now
 @post("/appointments/{appointment_id:int}/recall", status_code=200, guards=[staff_only], security=SECURITY)
 async def recall(appointment_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now) -> Appointment:
     """Announces a called token again. 409 `illegal_transition` unless it is CALLED."""
-    async with pool.acquire() as conn, conn.transaction():
+    async with transaction(pool) as conn:
         before = await days.lock(conn, await days.find(conn, appointment_id, actor))
         facts = await desk.recall(conn, before, appointment_id, actor=actor, now=now)
     return await _show_visit(feed, before, facts, appointment_id, now)
@@ -201,7 +207,7 @@ async def set_priority(
     appointment_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now, data: JSONBody[NewPriority]
 ) -> Appointment:
     """Gives a visit another priority, for a reason. 409 `visit_not_waiting`."""
-    async with pool.acquire() as conn, conn.transaction():
+    async with transaction(pool) as conn:
         before = await days.lock(conn, await days.find(conn, appointment_id, actor))
         facts = await desk.set_priority(
             conn, before, appointment_id, data.priority, actor=actor, now=now, reason=data.reason
@@ -214,7 +220,7 @@ async def set_place(
     appointment_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now, data: JSONBody[NewPlace]
 ) -> Appointment:
     """Moves somebody who waits right before another one, or behind everybody, for a reason. 409 `visit_not_waiting`."""
-    async with pool.acquire() as conn, conn.transaction():
+    async with transaction(pool) as conn:
         before = await days.lock(conn, await days.find(conn, appointment_id, actor))
         facts = await desk.place_before(
             conn, before, appointment_id, data.before, actor=actor, now=now, reason=data.reason
@@ -225,7 +231,7 @@ async def set_place(
 @get("/appointments/{appointment_id:int}/events", guards=[staff_only], security=SECURITY)
 async def list_events(appointment_id: PathId, actor: Actor, pool: Pool) -> Events:
     """What happened to a visit, oldest first, for its doctor and its hospital."""
-    async with pool.acquire() as conn:
+    async with reading(pool) as conn:
         await days.find(conn, appointment_id, actor)
         rows = await conn.fetch(SQL.visit_events, appointment_id)
     return Events(
@@ -245,9 +251,9 @@ async def list_events(appointment_id: PathId, actor: Actor, pool: Pool) -> Event
     )
 
 
-async def _lock_today(conn: Connection, doctor_id: int, actor: models.Actor, feed: LiveFeed) -> Facts:
-    """Today's queue, locked. Raises NotFound unless it is the actor's own."""
-    facts = await days.lock(conn, await feed.today(doctor_id))
+async def _lock_own(conn: Connection, key: DayKey, actor: models.Actor) -> Facts:
+    """A day, locked. Raises NotFound unless it is of the actor's own queue or hospital."""
+    facts = await days.lock(conn, key)
     _own(facts, actor)
     return facts
 
