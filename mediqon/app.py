@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from litestar import Litestar, Response, get
+from litestar import Litestar, Request, Response, get
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
@@ -20,10 +20,11 @@ import mediqon.auth.routes
 import mediqon.hospitals.routes
 import mediqon.live.socket
 import mediqon.queues.routes
+import mediqon.queues.session_routes
 import mediqon.web.routes
-from mediqon import given
+from mediqon import given, openapi
 from mediqon.auth.access import provide_actor
-from mediqon.database import LOST, Pool, open_pool
+from mediqon.database import LOST, Pool, open_pool, reading
 from mediqon.errors import Unavailable, answer_problem
 from mediqon.live.feed import Feed, every
 from mediqon.queues.night import EVERY_SECONDS, close_old_days
@@ -53,16 +54,27 @@ async def live() -> dict[str, str]:
 
 
 @get("/health/ready", tags=["health"])
-async def ready(pool: given.Pool, feed: given.Feed) -> Response[dict[str, str]]:
-    """Whether PostgreSQL (needed) and Redis (only makes it fast) answer."""
-    try:
-        await pool.fetchval("select 1")
-        database = "ok"
-    except LOST:
-        database = "away"
+async def ready(pool: given.Pool, feed: given.Feed) -> dict[str, str]:
+    """Whether PostgreSQL (needed, else 503) and Redis (only makes it fast) answer."""
     redis = "ok" if feed.redis_healthy else "away"
-    body = {"status": database, "database": database, "redis": redis}
-    return Response(body, status_code=200 if database == "ok" else Unavailable.status)
+    try:
+        async with reading(pool) as conn:
+            await conn.fetchval("select 1")
+    except LOST:
+        raise Unavailable(database="away", redis=redis) from None
+    return {"status": "ok", "database": "ok", "redis": redis}
+
+
+class DocumentPlugin(JsonRenderPlugin):
+    """The OpenAPI document with what Litestar cannot know about it."""
+
+    def __init__(self) -> None:
+        super().__init__(path="/openapi.json")
+        self._document = b""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        self._document = self._document or self.render_json(request, openapi.completed(openapi_schema))
+        return self._document
 
 
 def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Litestar:
@@ -89,6 +101,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
         mediqon.auth.routes,
         mediqon.hospitals.routes,
         mediqon.queues.routes,
+        mediqon.queues.session_routes,
         mediqon.appointments.routes,
         mediqon.appointments.leave_routes,
         mediqon.live.socket,
@@ -108,6 +121,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
         after_request=_add_security_headers,
         request_max_body_size=BODY_MAX_BYTES,
         openapi_config=_openapi(),
+        request_class=given.Request,
         logging_config=None,
     )
 
@@ -141,6 +155,7 @@ def _openapi() -> OpenAPIConfig:
         title="Mediqon",
         version=mediqon.__version__,
         path="/schema",
-        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        use_handler_docstrings=True,
+        render_plugins=[DocumentPlugin()],
         components=Components(security_schemes={"BearerToken": bearer}),
     )

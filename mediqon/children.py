@@ -296,6 +296,4 @@ def _opened(log: Path) -> BinaryIO:
 
 
 def _in_words(returncode: int) -> str:
-    if returncode >= 0:
-        return f"ended with status {returncode}"
-    return f"was ended by signal {-returncode} ({signal.strsignal(-returncode)})"
+    return f"ended with status {returncode}" if returncode >= 0 else f"was ended by {Signals(-returncode).name}"

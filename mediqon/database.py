@@ -37,6 +37,7 @@ LOST = (
     asyncpg.TooManyConnectionsError,
     asyncpg.LockNotAvailableError,
     asyncpg.QueryCanceledError,
+    asyncpg.TransactionRollbackError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InterfaceError,
 )
@@ -124,6 +125,13 @@ async def reading(pool: "Pool") -> AsyncGenerator["Connection"]:
 async def transaction(pool: "Pool") -> AsyncGenerator["Connection"]:
     """The same with a transaction around what is done: committed at the end, rolled back on any error."""
     async with reading(pool) as conn, conn.transaction():
+        yield conn
+
+
+@asynccontextmanager
+async def snapshot(pool: "Pool") -> AsyncGenerator["Connection"]:
+    """A connection to which everything looks as it was at one instant, whatever is committed meanwhile."""
+    async with reading(pool) as conn, conn.transaction(isolation="repeatable_read", readonly=True):
         yield conn
 
 

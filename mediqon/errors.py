@@ -121,12 +121,6 @@ class IllegalTransition(Conflict):
     code = "illegal_transition"
 
 
-class NotToday(Conflict):
-    """This visit is on another day."""
-
-    code = "not_today"
-
-
 class StaleVersion(Conflict):
     """It has changed since you looked."""
 
@@ -215,6 +209,8 @@ def _translate(request: Request[Any, Any, Any], error: Exception) -> Problem:
         return _malformed(error)
     if isinstance(error, HTTPException):
         return _from_http(error)
+    if isinstance(error, UnicodeDecodeError | RecursionError):
+        return Malformed("body", "is not UTF-8, or nested too deeply")
     if isinstance(error, asyncpg.CharacterNotInRepertoireError | asyncpg.UntranslatableCharacterError):
         return Malformed("body", "holds a character that cannot be stored")
     if isinstance(error, LOST):
@@ -232,6 +228,12 @@ def _malformed(error: ValidationException) -> Problem:
             return NotFound()
         problem.members["errors"] = [_field_error(each.get("key", ""), each.get("message", "")) for each in found]
     return problem
+
+
+def malformed_body(error: msgspec.DecodeError) -> Malformed:
+    """The field that msgspec found wrong, at the path that it puts last; `body` where it is no JSON at all."""
+    message, _, path = str(error).partition(" - at `$")
+    return Malformed(**_field_error(path.strip("`.") or "data", message))
 
 
 def _field_error(key: str, message: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ import sys
 from types import FrameType
 
 import uvicorn
+from litestar import Litestar
 
 from mediqon.app import create_app
 from mediqon.children import announce, when_orphaned
@@ -49,7 +50,7 @@ def main() -> None:
     settings = read_settings(os.environ)
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
     listener = socket.socket(fileno=int(sys.argv[1]))
-    Worker(_configuration(settings)).run(sockets=[listener])
+    Worker(configuration(create_app(settings), settings)).run(sockets=[listener])
 
 
 def _drain() -> None:
@@ -67,9 +68,10 @@ def _leave(_signal: int, _frame: FrameType | None) -> None:
     sys.exit(0)
 
 
-def _configuration(settings: Settings) -> uvicorn.Config:
+def configuration(app: Litestar, settings: Settings) -> uvicorn.Config:
+    """How every server process serves, the ones under test too."""
     return uvicorn.Config(
-        create_app(settings),
+        app,
         loop="uvloop",
         http="httptools",
         ws="websockets-sansio",

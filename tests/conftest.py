@@ -20,6 +20,7 @@ import uvicorn
 from builders import Clinic, Server, open_clinic
 from mediqon.app import create_app
 from mediqon.settings import Settings, read_settings
+from mediqon.worker import configuration
 
 TEMPLATE = "mediqon_template"
 READY_SECONDS = 10
@@ -121,16 +122,9 @@ class _Uvicorn(uvicorn.Server):
 @contextlib.asynccontextmanager
 async def serving(settings: Settings, clock: Clock) -> AsyncGenerator[Server]:
     """One more server process's worth of application, on a free port."""
-    config = uvicorn.Config(
-        create_app(settings, clock),
-        ws="websockets-sansio",
-        lifespan="on",
-        log_config=None,
-        timeout_graceful_shutdown=1,
-        server_header=False,
-    )
-    listener = socket.create_server(("127.0.0.1", 0))
-    uvicorn_server = _Uvicorn(config)
+    # Taken over by its number as in a worker: only so does the event loop see that it is TCP, and send without delay.
+    listener = socket.socket(fileno=socket.create_server(("127.0.0.1", 0)).detach())
+    uvicorn_server = _Uvicorn(configuration(create_app(settings, clock), settings))
     task = asyncio.create_task(uvicorn_server.serve([listener]))
     async with asyncio.timeout(READY_SECONDS):
         while not uvicorn_server.started:  # noqa: ASYNC110

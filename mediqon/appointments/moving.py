@@ -9,7 +9,7 @@ import msgspec
 from mediqon.appointments.booking import choose_seat, refuse_past
 from mediqon.auth.models import Actor, Role
 from mediqon.database import Connection, statements
-from mediqon.errors import AlreadyBooked, NotFound, QueueClosed, SlotTaken, VisitOver
+from mediqon.errors import AlreadyBooked, NotFound, QueueClosed, SlotTaken, StaleVersion, VisitOver
 from mediqon.hospitals import calendar
 from mediqon.hospitals.calendar import Practice
 from mediqon.hospitals.slots import instant, minute_of
@@ -33,7 +33,7 @@ async def lock_both(conn: Connection, visit_id: int, actor: Actor, to: DayKey) -
     start = await days.find(conn, visit_id, actor)
     locked = {key: await days.lock(conn, key) for key in sorted({start, to})}
     if not any(visit.id == visit_id for visit in locked[start].visits):
-        raise NotFound  # it went elsewhere while we waited
+        raise StaleVersion("It has just gone to another doctor or another day. Look again.")
     return locked[start], locked[to]
 
 

@@ -12,7 +12,7 @@ from mediqon.appointments.models import Booking, OwnAppointments, WalkIn
 from mediqon.auth import idempotency
 from mediqon.auth.access import SECURITY, anyone_known, only
 from mediqon.auth.models import Role
-from mediqon.database import Connection, reading, statements, transaction
+from mediqon.database import Connection, snapshot, statements, transaction
 from mediqon.errors import Malformed, NotFound
 from mediqon.fields import Clock, Id, PathId, Reason
 from mediqon.given import Actor, Feed, Now, Pool
@@ -51,7 +51,11 @@ class NewTime(msgspec.Struct, forbid_unknown_fields=True):
 async def book(
     request: Request[Any, Any, Any], data: JSONBody[Booking], actor: Actor, pool: Pool, feed: Feed, now: Now
 ) -> Appointment | Response[bytes]:
-    """Sells a seat. 409 `slot_taken`, `slot_unavailable`, `slot_past`, `already_booked`, `day_full`, `queue_closed`."""
+    """Sells a seat.
+
+    404 without such a doctor; 409 `slot_taken`, `slot_unavailable`, `slot_past`, `already_booked`, `day_full`,
+    `queue_closed`.
+    """
     attempt = await idempotency.attempt(request, actor.id)
     async with transaction(pool) as conn:
         if replay := await idempotency.earlier(conn, attempt, now=now):
@@ -71,7 +75,10 @@ async def book(
 async def walk_in(
     request: Request[Any, Any, Any], data: JSONBody[WalkIn], actor: Actor, pool: Pool, feed: Feed, now: Now
 ) -> Appointment | Response[bytes]:
-    """Takes in somebody who is here without a slot: checked in at once. 409 `queue_closed`."""
+    """Takes in somebody who is here without a slot: checked in at once.
+
+    404 for a doctor elsewhere; 409 `day_full`, `queue_closed`.
+    """
     attempt = await idempotency.attempt(request, actor.id)
     async with transaction(pool) as conn:
         if replay := await idempotency.earlier(conn, attempt, now=now):
@@ -91,9 +98,9 @@ async def walk_in(
 async def move(
     appointment_id: PathId, data: JSONBody[Move], actor: Actor, pool: Pool, feed: Feed, now: Now
 ) -> Appointment:
-    """Takes a visit one step on. 403, 409 `illegal_transition`, `stale_version`, `not_today`."""
+    """Takes a visit one step on. 403, 409 `illegal_transition`, `stale_version`, `already_booked`."""
     async with transaction(pool) as conn:
-        before = await days.lock(conn, await days.find(conn, appointment_id, actor))
+        before = await days.lock_visit(conn, appointment_id, actor)
         facts = await desk.move(
             conn,
             before,
@@ -141,7 +148,7 @@ async def reschedule(
 @get("/appointments/mine", guards=[only(Role.PATIENT)], security=SECURITY)
 async def list_own(actor: Actor, pool: Pool, now: Now) -> OwnAppointments:
     """A patient's own visits, newest day first; the last 50."""
-    async with reading(pool) as conn:
+    async with snapshot(pool) as conn:
         rows = await conn.fetch(SQL.patient_days, actor.id, OWN_MAX)
         keys = {days.DayKey(row["doctor_id"], row["day"]) for row in rows}
         outlooks = {key: Outlook(await days.look(conn, key), now) for key in keys}
@@ -151,7 +158,7 @@ async def list_own(actor: Actor, pool: Pool, now: Now) -> OwnAppointments:
 @get("/appointments/{appointment_id:int}", guards=[anyone_known], security=SECURITY)
 async def get_one(appointment_id: PathId, actor: Actor, pool: Pool, now: Now) -> Appointment:
     """One visit, for its patient, its doctor and its hospital."""
-    async with reading(pool) as conn:
+    async with snapshot(pool) as conn:
         facts = await days.look(conn, await days.find(conn, appointment_id, actor))
     return _view(facts, appointment_id, now)
 

@@ -65,7 +65,7 @@ async def register(
 @post("/auth/login", status_code=200)
 async def login(data: JSONBody[Login], pool: Pool, now: Now, state: State) -> LoggedIn:
     """Tokens for an account. 401 `invalid_credentials`."""
-    row = await pool.fetchrow(SQL.find_user_by_email, data.email.lower())
+    row = await pool.fetchrow(SQL.find_user_by_email, data.email)
     if not await passwords.matches(data.password, row["password_hash"] if row else None) or row is None:
         raise InvalidCredentials
     user = msgspec.convert({**row}, User)
@@ -110,10 +110,9 @@ async def add_user(
     hospital_id: int | None = None,
 ) -> int:
     """The id of a new account. Raises EmailTaken."""
-    address = email and email.lower()
     try:
         async with conn.transaction():
-            return await conn.fetchval(SQL.insert_user, role, name.strip(), address, phone, password_hash, hospital_id)
+            return await conn.fetchval(SQL.insert_user, role, name.strip(), email, phone, password_hash, hospital_id)
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != "users_email_key":
             raise

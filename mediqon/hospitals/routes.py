@@ -2,6 +2,7 @@
 
 import secrets
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
 import asyncpg
@@ -105,8 +106,12 @@ async def get_schedule(doctor_id: PathId, pool: Pool) -> Schedule:
 
 
 @get("/doctors/{doctor_id:int}/slots")
-async def list_slots(doctor_id: PathId, pool: Pool, now: Now, date: FromQuery[date | None] = None) -> Slots:
+async def list_slots(
+    request: Request[Any, Any, Any], doctor_id: PathId, pool: Pool, now: Now, date: FromQuery[date | None] = None
+) -> Slots:
     """The seats of a day (today where left out), and which can be booked."""
+    for unknown in set(request.query_params) - {"date"}:
+        raise Malformed(unknown, "is not a parameter of this request")
     async with reading(pool) as conn:
         practice = await find_practice(conn, doctor_id)
         day = date or local_day(now, practice.timezone)
@@ -175,7 +180,7 @@ async def _write_doctor(conn: Connection, doctor_id: int, data: DoctorChange, ac
         data.slot_minutes,
     )
     try:
-        await conn.execute(SQL.update_doctor_account, user_id, data.name, data.email and data.email.lower())
+        await conn.execute(SQL.update_doctor_account, user_id, data.name and data.name.strip(), data.email)
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != "users_email_key":
             raise
@@ -190,10 +195,11 @@ async def _schedule(conn: Connection, doctor_id: int) -> Schedule:
 def _checked(windows: list[Window]) -> list[Window]:
     """The windows in time order. Raises Malformed for one that ends before it starts, or overlaps another."""
     ordered = sorted(windows, key=lambda each: (each.weekday, each.start))
-    for window, following in zip(ordered, [*ordered[1:], None], strict=True):
+    for window in ordered:
         if minute_of(window.end) <= minute_of(window.start):
             raise Malformed("windows", f"{window.start}–{window.end} ends before it starts")
-        if following and following.weekday == window.weekday and following.start < window.end:
+    for window, following in pairwise(ordered):
+        if following.weekday == window.weekday and following.start < window.end:
             raise Malformed("windows", f"{window.start}–{window.end} and {following.start}–{following.end} overlap")
     return ordered
 

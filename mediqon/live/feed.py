@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from mediqon.database import LOST, Pool, reading, statements
+from mediqon.database import LOST, Pool, reading, snapshot, statements
 from mediqon.errors import NotFound
+from mediqon.fields import ID_MAX
 from mediqon.hospitals.calendar import find_practice
 from mediqon.hospitals.slots import local_day
 from mediqon.live.bus import Bus
@@ -85,12 +86,14 @@ class Feed:
     async def publish_today(self, doctor_id: int) -> None:
         """Sends today's state after a change that was not made in the line, such as another room."""
         today = await self.today(doctor_id)
-        async with reading(self._pool) as conn:
+        async with snapshot(self._pool) as conn:
             facts = await days.look(conn, today)
         await self.publish(facts)
 
     async def today(self, doctor_id: int) -> DayKey:
         """The doctor's present day. Raises NotFound."""
+        if doctor_id > ID_MAX:
+            raise NotFound
         if doctor_id not in self._zones:
             async with reading(self._pool) as conn:
                 self._zones[doctor_id] = (await find_practice(conn, doctor_id)).timezone
@@ -114,7 +117,7 @@ class Feed:
         return token_view(topic.outlook, visit, stale=self.age > STALE_SECONDS)
 
     async def _find_code(self, code: str) -> DayKey:
-        row = await self._pool.fetchrow(statements("appointments").find_code, code)
+        row = None if "\x00" in code else await self._pool.fetchrow(statements("appointments").find_code, code)
         if row is None:
             raise NotFound("There is no such token.")
         return DayKey(*row)
@@ -132,7 +135,7 @@ class Feed:
 
     async def watch_display(self, key: str, watcher: Watcher) -> list[int]:
         """The doctors on a display; its watcher is closed when the key is revoked. Raises NotFound."""
-        row = await self._pool.fetchrow(statements("hospitals").find_display, key)
+        row = None if "\x00" in key else await self._pool.fetchrow(statements("hospitals").find_display, key)
         if row is None:
             raise NotFound
         self._displays.setdefault(key, set()).add(watcher)
@@ -161,7 +164,7 @@ class Feed:
         channel = day_channel(self._installation, key)
         await self._bus.subscribe(channel)
         try:
-            async with reading(self._pool) as conn:
+            async with snapshot(self._pool) as conn:
                 return self._hub.accept(await days.look(conn, key), self._clock())
         except BaseException:
             await self._bus.unsubscribe(channel)
@@ -200,7 +203,7 @@ class Feed:
         await self._forget_unwatched()
 
     async def _repair(self, key: DayKey) -> None:
-        async with reading(self._pool) as conn:
+        async with snapshot(self._pool) as conn:
             self._hub.accept(await days.look(conn, key), self._clock())
 
     async def _sweep_displays(self) -> None:

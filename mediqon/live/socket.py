@@ -16,7 +16,6 @@ from mediqon.auth.access import read_token
 from mediqon.auth.models import Actor, Role
 from mediqon.database import LOST
 from mediqon.errors import Forbidden, NotFound, Problem, Unauthenticated
-from mediqon.fields import PathId
 from mediqon.live.channels import PING, Close, Pong
 from mediqon.live.feed import Feed
 
@@ -55,7 +54,7 @@ class Mailbox:
 
 
 @websocket("/live/queues/{doctor_id:int}")
-async def live_queue(socket: Socket, doctor_id: PathId, feed: given.Feed) -> None:
+async def live_queue(socket: Socket, doctor_id: FromPath[int], feed: given.Feed) -> None:
     """A doctor's public queue, for anyone."""
 
     async def subscribe(mailbox: Mailbox) -> Callable[[], None]:
@@ -85,7 +84,7 @@ async def live_display(socket: Socket, key: FromPath[str], feed: given.Feed) -> 
 
 
 @websocket("/live/desk/{doctor_id:int}")
-async def live_desk(socket: Socket, doctor_id: PathId, feed: given.Feed) -> None:
+async def live_desk(socket: Socket, doctor_id: FromPath[int], feed: given.Feed) -> None:
     """The staff queue, for that doctor and its hospital, until the access token expires."""
 
     async def subscribe(mailbox: Mailbox) -> Callable[[], None]:

@@ -8,7 +8,7 @@ import msgspec
 
 from mediqon.auth.models import Actor
 from mediqon.database import Connection, statements
-from mediqon.errors import NotFound
+from mediqon.errors import NotFound, StaleVersion
 from mediqon.queues.models import DayImage, DayKey, Facts, Snapshot, Visit
 from mediqon.queues.views import Outlook, Place
 
@@ -46,6 +46,14 @@ async def look(conn: Connection, key: DayKey) -> Facts:
     """The day as it is. Raises NotFound without such a doctor."""
     row = await conn.fetchrow(SQL.look_at_day, *key)
     return await _with_visits(conn, key, row)
+
+
+async def lock_visit(conn: Connection, visit_id: int, actor: Actor) -> Facts:
+    """The day of a visit, locked. Raises NotFound, or StaleVersion if the visit went elsewhere while we waited."""
+    facts = await lock(conn, await find(conn, visit_id, actor))
+    if not any(visit.id == visit_id for visit in facts.visits):
+        raise StaleVersion("It has just gone to another doctor or another day. Look again.")
+    return facts
 
 
 async def find(conn: Connection, visit_id: int, actor: Actor) -> DayKey:

@@ -8,9 +8,9 @@ import msgspec
 from mediqon.auth.models import Actor, Role
 from mediqon.database import Connection
 from mediqon.errors import (
+    AlreadyBooked,
     Forbidden,
     IllegalTransition,
-    NotToday,
     QueueClosed,
     QueuePaused,
     StaleVersion,
@@ -56,7 +56,8 @@ async def move(
 ) -> Facts:
     """Takes one visit to `to`; to where it already is changes nothing and returns the same facts.
 
-    Raises Forbidden, StaleVersion (with the current appointment), NotToday or IllegalTransition (with what is allowed).
+    Raises Forbidden, StaleVersion (with the current appointment), IllegalTransition (with what is allowed), or
+    AlreadyBooked for a no-show who has booked again.
     """
     visit = facts.visit(visit_id)
     if not rules.may_ever(actor.role, to):
@@ -97,7 +98,7 @@ async def recall(conn: Connection, facts: Facts, visit_id: int, *, actor: Actor,
     """Announces a called token again. Raises IllegalTransition unless it is CALLED."""
     visit = facts.visit(visit_id)
     if visit.status is not Status.CALLED:
-        raise _illegal(visit, Status.CALLED, actor)
+        raise _illegal(visit, Status.CALLED, actor.role)
     again = msgspec.structs.replace(visit, version=visit.version + 1)
     change = Change(verb="recall", before=visit, after=again, announces=True)
     return await days.write(conn, facts, [change], actor=actor, now=now)
@@ -188,17 +189,18 @@ def _place(facts: Facts, visit: Visit, now: datetime) -> tuple[datetime, PlaceRu
 
 def _refuse_illegal(facts: Facts, visit: Visit, to: Status, actor: Actor, now: datetime) -> None:
     if actor.role not in rules.LEGAL.get((visit.status, to), ()):
-        raise _illegal(visit, to, actor)
-    today = local_day(now, facts.timezone)
-    if _needs_today(to) and today != facts.day:
-        raise NotToday(f"This visit is on {facts.day.isoformat()}.")
+        raise _illegal(visit, to, actor.role)
+    if visit.status in OVER:
+        _refuse_second(facts, visit)
     if actor.role is Role.PATIENT:
         _refuse_patient(facts, visit, to, now)
 
 
 def _refuse_patient(facts: Facts, visit: Visit, to: Status, now: datetime) -> None:
-    """What the hospital leaves to its desk."""
+    """What is left to the desk: another day than today, and what the hospital reserves to it."""
     policy = facts.settings
+    if to is Status.CHECKED_IN and local_day(now, facts.timezone) != facts.day:
+        raise _illegal(visit, to, Role.PATIENT, f"Patients check in on the day: this visit is on {facts.day}.")
     if to is Status.CHECKED_IN and not policy.patient_check_in:
         raise Forbidden("Please check in at the desk.")
     if to is Status.CANCELLED:
@@ -214,12 +216,19 @@ def refuse_cutoff(visit: Visit, policy: Policy, now: datetime) -> None:
         )
 
 
-def _illegal(visit: Visit, to: Status, actor: Actor) -> IllegalTransition:
+def _refuse_second(facts: Facts, visit: Visit) -> None:
+    """Raises AlreadyBooked when the patient of a visit that is over has another one open, the same day."""
+    for other in facts.visits:
+        if other.patient_id == visit.patient_id and other.id != visit.id and other.status not in OVER:
+            raise AlreadyBooked(id=other.id, appointment_id=other.id)
+
+
+def _illegal(visit: Visit, to: Status, role: Role, detail: str | None = None) -> IllegalTransition:
     return IllegalTransition(
-        f"A visit that is {visit.status} cannot become {to}.",
-        **{"from": visit.status, "to": to, "allowed": rules.allowed(visit.status, actor.role)},
+        detail or f"A visit that is {visit.status} cannot become {to}.",
+        **{
+            "from": visit.status,
+            "to": to,
+            "allowed": [other for other in rules.allowed(visit.status, role) if other is not to],
+        },
     )
-
-
-def _needs_today(to: Status) -> bool:
-    return to is Status.CHECKED_IN or to in IN_ROOM

@@ -59,7 +59,7 @@ def forecast(
     free, spread = delay_minutes, 0.0
     if in_room_since is not None:
         elapsed = max((now - in_room_since).total_seconds() / 60, 0.05)
-        free, spread = _remaining(log_mean, elapsed)
+        free, spread = remaining(log_mean, elapsed)
         free += CHANGEOVER_MINUTES + delay_minutes
     if away_until is not None:
         free = max(free, (away_until - now).total_seconds() / 60)
@@ -90,7 +90,7 @@ def later_of(mean_a: float, var_a: float, mean_b: float, var_b: float) -> tuple[
     return mean, max(second - mean * mean, 0.0)
 
 
-def _remaining(log_mean: float, elapsed: float) -> tuple[float, float]:
+def remaining(log_mean: float, elapsed: float) -> tuple[float, float]:
     """Mean and variance of the minutes left of a lognormal visit that has lasted `elapsed` minutes (Whitt 1999)."""
     sigma = math.sqrt(SIGMA2)
     a = (log_mean - math.log(elapsed)) / sigma

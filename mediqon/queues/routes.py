@@ -13,14 +13,14 @@ from mediqon.auth.access import SECURITY, only
 from mediqon.auth.models import Role
 from mediqon.database import Connection, reading, statements, transaction
 from mediqon.errors import NotFound
-from mediqon.fields import DelayMinutes, Id, Minutes, PathId, Reason, WrittenReason
+from mediqon.fields import Id, PathId, WrittenReason
 from mediqon.given import Actor, Feed, Now, Pool
 from mediqon.live.channels import Appointment, DeskFrame, QueueFrame, TokenView
 from mediqon.live.feed import Feed as LiveFeed
 from mediqon.live.hub import etag
-from mediqon.queues import days, desk, session, undo
+from mediqon.queues import days, desk
 from mediqon.queues.models import DayKey, Facts, Priority, Status
-from mediqon.queues.views import Outlook, appointment, desk_frame
+from mediqon.queues.views import Outlook, appointment
 
 SQL = statements("queues")
 staff_only = only(Role.DOCTOR, Role.HOSPITAL)
@@ -30,23 +30,6 @@ class CallNext(msgspec.Struct, forbid_unknown_fields=True):
     """`version`: the queue's, as the caller saw it."""
 
     version: int | None = None
-
-
-class Pause(msgspec.Struct, forbid_unknown_fields=True):
-    """Without `minutes` the pause lasts until resumed. The reason is for the desk's eyes."""
-
-    minutes: Minutes | None = None
-    reason: Reason | None = None
-
-
-class Delay(msgspec.Struct, forbid_unknown_fields=True):
-    minutes: DelayMinutes
-
-
-class Closing(msgspec.Struct, forbid_unknown_fields=True):
-    """With `no_show` everybody still expected counts as not come."""
-
-    no_show: bool = False
 
 
 class NewPriority(msgspec.Struct, forbid_unknown_fields=True):
@@ -114,7 +97,7 @@ async def token(request: Request[Any, Any, Any], code: FromPath[str], feed: Feed
 async def staff_queue(doctor_id: PathId, actor: Actor, feed: Feed) -> Response[bytes]:
     """Today's staff queue, for that doctor and its hospital."""
     topic = await feed.topic(await feed.today(doctor_id))
-    _own(topic.facts, actor)
+    refuse_others(topic.facts, actor)
     return Response(topic.desk.bytes, media_type="application/json")
 
 
@@ -125,7 +108,7 @@ async def call_next(
     """Completes the visit in the room and calls the next. 409 `stale_version`, `queue_paused`, `queue_closed`."""
     today = await feed.today(doctor_id)
     async with transaction(pool) as conn:
-        before = await _lock_own(conn, today, actor)
+        before = await lock_own(conn, today, actor)
         facts, called, completed = await desk.call_next(
             conn, before, actor=actor, now=now, version=data.version if data else None
         )
@@ -138,66 +121,11 @@ async def call_next(
     )
 
 
-@post("/queues/{doctor_id:int}/pause", status_code=200, guards=[staff_only], security=SECURITY)
-async def pause(
-    doctor_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now, data: JSONBody[Pause | None] = None
-) -> DeskFrame:
-    """Stops calls, for so many minutes or until resumed. 409 `queue_closed`."""
-    asked = data or Pause()
-    today = await feed.today(doctor_id)
-    async with transaction(pool) as conn:
-        before = await _lock_own(conn, today, actor)
-        facts = await session.pause(conn, before, minutes=asked.minutes, reason=asked.reason, actor=actor, now=now)
-    return await _show(feed, before, facts, now)
-
-
-@post("/queues/{doctor_id:int}/resume", status_code=200, guards=[staff_only], security=SECURITY)
-async def resume(doctor_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now) -> DeskFrame:
-    """Opens a paused or closed queue."""
-    today = await feed.today(doctor_id)
-    async with transaction(pool) as conn:
-        before = await _lock_own(conn, today, actor)
-        facts = await session.resume(conn, before, actor=actor, now=now)
-    return await _show(feed, before, facts, now)
-
-
-@post("/queues/{doctor_id:int}/delay", status_code=200, guards=[staff_only], security=SECURITY)
-async def delay(doctor_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now, data: JSONBody[Delay]) -> DeskFrame:
-    """The doctor is late: every expected time moves. 0 minutes takes it back. 409 `queue_closed`."""
-    today = await feed.today(doctor_id)
-    async with transaction(pool) as conn:
-        before = await _lock_own(conn, today, actor)
-        facts = await session.delay(conn, before, minutes=data.minutes, actor=actor, now=now)
-    return await _show(feed, before, facts, now)
-
-
-@post("/queues/{doctor_id:int}/close", status_code=200, guards=[staff_only], security=SECURITY)
-async def close(
-    doctor_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now, data: JSONBody[Closing | None] = None
-) -> DeskFrame:
-    """Ends the day. 409 `visits_open` with `visits`, until each is settled or `no_show` is sent."""
-    today = await feed.today(doctor_id)
-    async with transaction(pool) as conn:
-        before = await _lock_own(conn, today, actor)
-        facts = await session.close(conn, before, no_show=bool(data and data.no_show), actor=actor, now=now)
-    return await _show(feed, before, facts, now)
-
-
-@post("/queues/{doctor_id:int}/undo", status_code=200, guards=[staff_only], security=SECURITY)
-async def take_back(doctor_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now) -> DeskFrame:
-    """Takes back the desk's last change, exact place included. 409 `nothing_to_undo`, `cannot_undo`."""
-    today = await feed.today(doctor_id)
-    async with transaction(pool) as conn:
-        before = await _lock_own(conn, today, actor)
-        facts = await undo.undo(conn, before, actor=actor, now=now)
-    return await _show(feed, before, facts, now)
-
-
 @post("/appointments/{appointment_id:int}/recall", status_code=200, guards=[staff_only], security=SECURITY)
 async def recall(appointment_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now) -> Appointment:
     """Announces a called token again. 409 `illegal_transition` unless it is CALLED."""
     async with transaction(pool) as conn:
-        before = await days.lock(conn, await days.find(conn, appointment_id, actor))
+        before = await days.lock_visit(conn, appointment_id, actor)
         facts = await desk.recall(conn, before, appointment_id, actor=actor, now=now)
     return await _show_visit(feed, before, facts, appointment_id, now)
 
@@ -208,7 +136,7 @@ async def set_priority(
 ) -> Appointment:
     """Gives a visit another priority, for a reason. 409 `visit_not_waiting`."""
     async with transaction(pool) as conn:
-        before = await days.lock(conn, await days.find(conn, appointment_id, actor))
+        before = await days.lock_visit(conn, appointment_id, actor)
         facts = await desk.set_priority(
             conn, before, appointment_id, data.priority, actor=actor, now=now, reason=data.reason
         )
@@ -221,7 +149,7 @@ async def set_place(
 ) -> Appointment:
     """Moves somebody who waits right before another one, or behind everybody, for a reason. 409 `visit_not_waiting`."""
     async with transaction(pool) as conn:
-        before = await days.lock(conn, await days.find(conn, appointment_id, actor))
+        before = await days.lock_visit(conn, appointment_id, actor)
         facts = await desk.place_before(
             conn, before, appointment_id, data.before, actor=actor, now=now, reason=data.reason
         )
@@ -251,18 +179,11 @@ async def list_events(appointment_id: PathId, actor: Actor, pool: Pool) -> Event
     )
 
 
-async def _lock_own(conn: Connection, key: DayKey, actor: models.Actor) -> Facts:
+async def lock_own(conn: Connection, key: DayKey, actor: models.Actor) -> Facts:
     """A day, locked. Raises NotFound unless it is of the actor's own queue or hospital."""
     facts = await days.lock(conn, key)
-    _own(facts, actor)
+    refuse_others(facts, actor)
     return facts
-
-
-async def _show(feed: LiveFeed, before: Facts, facts: Facts, now: datetime) -> DeskFrame:
-    """Publishes what has changed and answers with the staff queue."""
-    if facts is not before:
-        await feed.publish(facts)
-    return desk_frame(Outlook(facts, now))
 
 
 async def _show_visit(feed: LiveFeed, before: Facts, facts: Facts, visit_id: int, now: datetime) -> Appointment:
@@ -272,7 +193,7 @@ async def _show_visit(feed: LiveFeed, before: Facts, facts: Facts, visit_id: int
     return appointment(Outlook(facts, now), facts.visit(visit_id))
 
 
-def _own(facts: Facts, actor: Actor) -> None:
+def refuse_others(facts: Facts, actor: Actor) -> None:
     """Raises NotFound unless this is the actor's own queue or hospital."""
     if facts.hospital_id != actor.hospital_id or actor.doctor_id not in {None, facts.doctor_id}:
         raise NotFound("There is no such doctor at your hospital.")
@@ -291,11 +212,6 @@ ROUTES = [
     token,
     staff_queue,
     call_next,
-    pause,
-    resume,
-    delay,
-    close,
-    take_back,
     recall,
     set_priority,
     set_place,

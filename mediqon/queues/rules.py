@@ -40,8 +40,8 @@ PLACE_STEP = timedelta(microseconds=1)
 
 
 def may_ever(role: Role, to: Status) -> bool:
-    """Whether this role may bring any visit to `to`, from wherever."""
-    return any(target is to and role in roles for (_, target), roles in LEGAL.items())
+    """Whether this role may bring any visit to `to`, from wherever. BOOKED is forbidden to nobody, and never legal."""
+    return to is Status.BOOKED or any(target is to and role in roles for (_, target), roles in LEGAL.items())
 
 
 def allowed(status: Status, role: Role) -> list[Status]:

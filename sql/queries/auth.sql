@@ -1,14 +1,14 @@
 -- Accounts and sessions.
 
 -- name: insert_user
--- $1 role, $2 name, $3 email, $4 phone, $5 password hash, $6 hospital.
-insert into users (role, name, email, phone, password_hash, hospital_id) values ($1, $2, $3, $4, $5, $6) returning id;
+-- $1 role, $2 name, $3 email (kept in lower case), $4 phone, $5 password hash, $6 hospital.
+insert into users (role, name, email, phone, password_hash, hospital_id) values ($1, $2, lower($3), $4, $5, $6) returning id;
 
 -- name: find_user_by_email
--- $1 email, lower case.
+-- $1 email.
 select u.id, u.name, u.email, u.role, u.hospital_id, u.password_hash, d.id as doctor_id
 from users u left join doctors d on d.user_id = u.id
-where u.email = $1;
+where u.email = lower($1);
 
 -- name: find_user
 -- $1 user.

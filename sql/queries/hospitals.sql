@@ -38,15 +38,22 @@ returning user_id;
 
 -- name: update_doctor_account
 -- Changes a doctor's name or address. $1 user, $2 name, $3 email.
-update users set name = coalesce($2, name), email = coalesce($3, email) where id = $1;
+update users set name = coalesce($2, name), email = coalesce(lower($3), email) where id = $1;
 
 -- name: touch_days
--- Counts a change of what every screen of this doctor shows: name or room. $1 doctor, $2 today.
-update queues set version = version + 1 where doctor_id = $1 and day >= $2;
+-- Counts a change of what every screen of this doctor shows: name or room. Today is counted also where nobody has touched
+-- it yet, or its screens would not notice; the days are locked in order, as everywhere. $1 doctor, $2 today.
+with opened as (
+    insert into queues (doctor_id, day, version) values ($1, $2, 1) on conflict do nothing
+), locked as (
+    select day from queues where doctor_id = $1 and day >= $2 order by day for update
+)
+update queues set version = version + 1 from locked where doctor_id = $1 and queues.day = locked.day;
 
 -- name: own_doctor
--- Locks a doctor of this hospital for a change of hours, and proves that it is theirs. $1 doctor, $2 hospital.
-select id from doctors where id = $1 and hospital_id = $2 for update;
+-- Locks a doctor of this hospital for a change, and proves that it is theirs. `no key`, because a booking that holds the day
+-- refers to the doctor: it and we would wait for each other. $1 doctor, $2 hospital.
+select id from doctors where id = $1 and hospital_id = $2 for no key update;
 
 -- name: schedule_windows
 -- A doctor's weekly hours. $1 doctor.

@@ -95,8 +95,8 @@ where e.doctor_id = $1 and e.day = $2 and e.queue_version = (
     select max(l.queue_version)
     from appointment_events l join users u on u.id = l.actor_id
     where l.doctor_id = $1 and l.day = $2 and u.role <> 'patient' and l.verb not in ('book', 'walk_in', 'undo')
-      and not exists (select from appointment_events u
-                      where u.doctor_id = $1 and u.day = $2 and u.undoes = l.queue_version)
+      and l.queue_version <> all (array(select undone.undoes from appointment_events undone
+                                        where undone.doctor_id = $1 and undone.day = $2 and undone.undoes is not null))
 )
 order by e.id;
 

@@ -1,0 +1,134 @@
+"""What a process keeps for those who watch, and what it tells those who misbehave."""
+
+import asyncio
+import logging
+import socket
+from typing import Any
+
+import pytest
+import websockets
+from redis.asyncio import Redis
+
+from builders import Clinic, Server
+from conftest import Clock, serving
+from mediqon.settings import Settings
+
+pytestmark = pytest.mark.anyio
+
+SWEEP_SECONDS = 3.0
+BURST = 300
+TOO_BIG = 1009
+
+
+async def listened_to(settings: Settings) -> set[str]:
+    """The days that some process hears about over Redis."""
+    async with Redis.from_url(settings.redis_url, decode_responses=True) as redis:
+        return {channel.split(":day:")[1] for channel in await redis.pubsub_channels("mediqon:*:day:*")}
+
+
+async def test_a_day_that_nobody_looks_at_any_more_is_forgotten(server: Server, clinic: Clinic, clock: Clock) -> None:
+    other_id, _ = await clinic.add_doctor()
+    async with server.watch(f"/live/queues/{other_id}") as screen:
+        await screen.frame()
+        await server.anybody.get(f"/queues/{clinic.doctor_id}")
+        assert await listened_to(server.settings) >= {f"{clinic.doctor_id}:2026-11-23", f"{other_id}:2026-11-23"}
+        clock.forward(minutes=2)
+        async with asyncio.timeout(SWEEP_SECONDS):
+            while f"{clinic.doctor_id}:2026-11-23" in await listened_to(server.settings):
+                await asyncio.sleep(0.1)
+        assert f"{other_id}:2026-11-23" in await listened_to(server.settings)
+
+
+async def test_yesterday_is_forgotten_once_its_screens_have_turned_to_today(
+    server: Server, clinic: Clinic, clock: Clock
+) -> None:
+    async with server.watch(f"/live/queues/{clinic.doctor_id}") as screen:
+        await screen.frame()
+        clock.forward(hours=16)
+        await screen.until(lambda frame: frame["date"] == "2026-11-24")
+        await asyncio.sleep(0.1)
+        heard = await listened_to(server.settings)
+    assert f"{clinic.doctor_id}:2026-11-24" in heard
+    assert f"{clinic.doctor_id}:2026-11-23" not in heard
+
+
+async def test_a_new_room_shows_on_a_day_that_nobody_has_touched_yet(
+    server: Server, clinic: Clinic, clock: Clock
+) -> None:
+    path = f"/live/queues/{clinic.doctor_id}"
+    async with (
+        serving(server.settings, clock) as second,
+        server.watch(path) as here,
+        second.watch(path) as elsewhere,
+    ):
+        for screen in (here, elsewhere):
+            assert (await screen.frame())["room"] == "3"
+        assert (await clinic.reception.patch(f"/doctors/{clinic.doctor_id}", {"room": "9"})).status == 200
+        for screen in (here, elsewhere):
+            assert (await screen.frame())["room"] == "9"
+
+
+async def test_a_new_name_reaches_screens_that_look_again_after_midnight(
+    server: Server, clinic: Clinic, clock: Clock
+) -> None:
+    async with server.watch(f"/live/queues/{clinic.doctor_id}") as screen:
+        await screen.frame()
+        await clinic.reception.patch(f"/doctors/{clinic.doctor_id}", {"name": "Dr N. Ewname"})
+        clock.forward(hours=16)
+        assert (await screen.until(lambda frame: frame["date"] == "2026-11-24"))["doctor"] == "Dr N. Ewname"
+
+
+async def test_a_message_over_four_kilobytes_ends_the_socket(server: Server, clinic: Clinic) -> None:
+    async with server.watch(f"/live/queues/{clinic.doctor_id}") as screen:
+        await screen.frame()
+        await screen.connection.send("x" * 4096)
+        await screen.connection.send("ping")
+        assert (await screen.frame())["type"] == "pong"
+        await screen.connection.send("x" * 4097)
+        assert await screen.closed() == TOO_BIG
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://", "//", " ", "http://user@127.0.0.1", "javascript:1"])
+async def test_an_origin_that_makes_no_sense_is_refused(
+    server: Server, clinic: Clinic, origin: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(websockets.InvalidStatus) as refusal:
+        async with server.watch(f"/live/queues/{clinic.doctor_id}", additional_headers={"Origin": origin}):
+            pass
+    assert refusal.value.response.status_code == 403
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+@pytest.mark.parametrize("path", ["/live/queues/abc", "/live/desk/-1", f"/live/desk/{10**30}", "/live/displays/%00"])
+async def test_a_live_path_that_makes_no_sense_is_told_so(
+    server: Server, clinic: Clinic, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    try:
+        async with server.watch(path, clinic.doctor) as screen:
+            assert await screen.closed() == 4404
+    except websockets.InvalidStatus as refusal:
+        assert refusal.response.status_code in {403, 404}
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def test_a_client_that_stops_reading_skips_what_is_old_and_ends_at_the_newest(
+    server: Server, clinic: Clinic
+) -> None:
+    for number in range(40):
+        await clinic.reception.walk_in(clinic.doctor_id, f"Walker {number}")
+    called = (await clinic.doctor.call_next(clinic.doctor_id))["called"]
+    host, port = server.url.removeprefix("http://").split(":")
+    narrow = socket.socket()
+    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    narrow.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(narrow, (host, int(port)))
+    async with server.watch(f"/live/desk/{clinic.doctor_id}", clinic.doctor, sock=narrow, max_queue=1) as slow:
+        for _ in range(BURST):
+            await clinic.doctor.post(f"/appointments/{called['id']}/recall")
+        newest = 41 + BURST
+        frames: list[dict[str, Any]] = []
+        while not frames or frames[-1]["version"] < newest:
+            frames.append(await slow.frame())
+    versions = [frame["version"] for frame in frames]
+    assert versions == sorted(set(versions))
+    assert len(frames) < BURST

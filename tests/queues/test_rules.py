@@ -1,0 +1,138 @@
+"""The rules of the line, without a server."""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mediqon.auth.models import Role
+from mediqon.hospitals.models import Policy
+from mediqon.queues import rules
+from mediqon.queues.models import PlaceRule, Priority, Status, Visit
+
+NINE = datetime(2026, 11, 23, 9, tzinfo=UTC)
+POLICY = Policy()
+BOUND = timedelta(minutes=POLICY.walk_in_wait_minutes + POLICY.priority_lead_minutes)
+
+DOCTOR, HOSPITAL, PATIENT = Role.DOCTOR, Role.HOSPITAL, Role.PATIENT
+STAFF, DESK_OR_OWNER = {DOCTOR, HOSPITAL}, {HOSPITAL, PATIENT}
+TABLE = {
+    "CHECKED_IN": {"BOOKED": {DOCTOR, HOSPITAL, PATIENT}, "ON_HOLD": STAFF, "NO_SHOW": STAFF},
+    "CALLED": {"CHECKED_IN": STAFF, "ON_HOLD": STAFF},
+    "IN_CONSULTATION": {"CALLED": {DOCTOR}},
+    "ON_HOLD": {"CHECKED_IN": STAFF, "CALLED": STAFF, "IN_CONSULTATION": STAFF},
+    "COMPLETED": {"CHECKED_IN": {DOCTOR}, "CALLED": {DOCTOR}, "IN_CONSULTATION": {DOCTOR}},
+    "NO_SHOW": {"BOOKED": STAFF, "CHECKED_IN": STAFF, "CALLED": STAFF, "ON_HOLD": STAFF},
+    "CANCELLED": {"BOOKED": DESK_OR_OWNER, "CHECKED_IN": DESK_OR_OWNER, "ON_HOLD": DESK_OR_OWNER},
+}
+
+
+def visit(number: int = 1, **given: object) -> Visit:
+    plain = Visit(
+        id=number,
+        patient_id=number,
+        patient=f"Patient {number}",
+        token=f"A-{number:03}",
+        code=f"code{number}",
+        status=Status.CHECKED_IN,
+        priority=Priority.NORMAL,
+        version=1,
+        reason=None,
+        due_at=NINE,
+        place_rule=PlaceRule.SLOT,
+        seat=number,
+        scheduled_at=NINE,
+        booked_at=NINE,
+        checked_in_at=NINE,
+        called_at=None,
+        started_at=None,
+        ended_at=None,
+    )
+    return msgspec.structs.replace(plain, **given)
+
+
+def arrived(number: int, slot: int | None, at: int, priority: Priority) -> Visit:
+    """Somebody booked for a minute after nine (or nobody's slot) who checks in at another."""
+    now = NINE + timedelta(minutes=at)
+    if slot is None:
+        due = rules.due_walk_in(priority, policy=POLICY, now=now)
+        return visit(number, scheduled_at=None, seat=None, due_at=due, checked_in_at=now, priority=priority)
+    booked = visit(number, scheduled_at=NINE + timedelta(minutes=slot), due_at=NINE + timedelta(minutes=slot))
+    due, rule = rules.placed_at_check_in(booked, policy=POLICY, now=now)
+    placed = msgspec.structs.replace(booked, due_at=due, place_rule=rule, checked_in_at=now)
+    due = rules.due_with_priority(placed, priority, policy=POLICY)
+    return msgspec.structs.replace(placed, due_at=due, priority=priority)
+
+
+people = st.lists(
+    st.tuples(st.none() | st.integers(0, 240), st.integers(-60, 300), st.sampled_from(Priority)),
+    min_size=2,
+    max_size=12,
+).map(lambda asked: [arrived(number, *each) for number, each in enumerate(asked, start=1)])
+
+
+def test_the_legal_moves_are_exactly_those_of_the_table() -> None:
+    expected = {(Status(start), Status(to)): roles for to, starts in TABLE.items() for start, roles in starts.items()}
+    assert expected == rules.LEGAL
+
+
+@given(people, st.randoms())
+def test_the_order_is_the_same_for_every_reader(line: list[Visit], chance: object) -> None:
+    shuffled = list(line)
+    chance.shuffle(shuffled)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+    assert rules.call_order(shuffled) == rules.call_order(line)
+
+
+@given(people)
+def test_emergencies_come_before_everybody_else(line: list[Visit]) -> None:
+    urgent = [each.priority is Priority.EMERGENCY for each in rules.call_order(line)]
+    assert urgent == sorted(urgent, reverse=True)
+
+
+@given(people)
+def test_nobody_is_overtaken_by_a_visit_whose_own_time_is_more_than_the_bound_later(line: list[Visit]) -> None:
+    """A visit's own time: its slot, or its arrival where that came first in line."""
+    order = [each for each in rules.call_order(line) if each.priority is not Priority.EMERGENCY]
+    for index, first in enumerate(order):
+        for later in order[index + 1 :]:
+            assert own_time(first) - own_time(later) <= BOUND
+
+
+def own_time(each: Visit) -> datetime:
+    if each.scheduled_at is not None and each.place_rule is PlaceRule.SLOT:
+        return each.scheduled_at
+    assert each.checked_in_at is not None
+    return each.checked_in_at
+
+
+def test_early_on_time_and_a_little_late_keep_the_slot_and_later_is_a_walk_in() -> None:
+    for minutes, due, rule in ((-30, 0, "SLOT"), (0, 0, "SLOT"), (10, 0, "SLOT"), (11, 26, "LATE")):
+        placed = arrived(1, 0, minutes, Priority.NORMAL)
+        assert (placed.due_at - NINE, placed.place_rule) == (timedelta(minutes=due), PlaceRule(rule))
+
+
+def test_a_walk_in_is_due_a_quarter_of_an_hour_after_arrival_and_priority_twenty_minutes_sooner() -> None:
+    assert rules.due_walk_in(Priority.NORMAL, policy=POLICY, now=NINE) == NINE + timedelta(minutes=15)
+    assert rules.due_walk_in(Priority.PRIORITY, policy=POLICY, now=NINE) == NINE - timedelta(minutes=5)
+
+
+def test_priority_counts_once_and_is_taken_back_whole() -> None:
+    raised = rules.due_with_priority(visit(), Priority.PRIORITY, policy=POLICY)
+    assert raised == NINE - timedelta(minutes=20)
+    again = visit(priority=Priority.PRIORITY, due_at=raised)
+    assert rules.due_with_priority(again, Priority.PRIORITY, policy=POLICY) == raised
+    assert rules.due_with_priority(again, Priority.NORMAL, policy=POLICY) == NINE
+
+
+@given(people)
+def test_somebody_back_from_hold_goes_right_behind_the_next_two(line: list[Visit]) -> None:
+    waiting = rules.call_order(
+        [msgspec.structs.replace(each, due_at=each.due_at + timedelta(seconds=each.id)) for each in line]
+    )
+    back = visit(99, due_at=NINE, checked_in_at=NINE)
+    returned = msgspec.structs.replace(back, due_at=rules.due_return(back, waiting, policy=POLICY))
+    calm = [each for each in waiting if each.priority is not Priority.EMERGENCY]
+    position = rules.call_order([*waiting, returned]).index(returned)
+    urgent = len(waiting) - len(calm)
+    assert position == max(min(POLICY.return_after, len(waiting)), urgent)

@@ -1,0 +1,81 @@
+"""Who may import whom: the layout, held."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import mediqon
+
+PACKAGE = Path(mediqon.__file__).parent
+MODULES = {
+    ".".join(("mediqon", *path.relative_to(PACKAGE).with_suffix("").parts)): path for path in PACKAGE.rglob("*.py")
+}
+PURE = {
+    "mediqon.auth.models",
+    "mediqon.hospitals.slots",
+    "mediqon.queues.models",
+    "mediqon.queues.rules",
+    "mediqon.queues.estimate",
+    "mediqon.queues.views",
+    "mediqon.live.channels",
+    "mediqon.live.hub",
+}
+WITH_BOUNDS = {"mediqon.hospitals.models", "mediqon.fields"}
+STANDARD = {"collections", "datetime", "enum", "functools", "hashlib", "itertools", "math", "typing", "zoneinfo"}
+SPEAKS_HTTP = {"app", "errors", "given", "fields", "worker", "access", "idempotency", "socket"}
+FEATURES = ["auth", "hospitals", "queues", "appointments"]
+LINES_MAX = 300
+
+
+def imported(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {each.name for each in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= (
+                {f"{node.module}.{each.name}" for each in node.names}
+                if node.module in {"mediqon", *_packages()}
+                else {node.module}
+            )
+    return found
+
+
+def _packages() -> set[str]:
+    return {name.removesuffix(".__init__") for name in MODULES if name.endswith("__init__")}
+
+
+@pytest.mark.parametrize("module", sorted(PURE))
+def test_pure_modules_touch_nothing(module: str) -> None:
+    for name in imported(MODULES[module]):
+        assert name in PURE | WITH_BOUNDS or name.split(".")[0] in STANDARD | {"msgspec"}, name
+
+
+def test_only_the_edge_speaks_http() -> None:
+    for module, path in MODULES.items():
+        if any(name.split(".")[0] == "litestar" for name in imported(path)):
+            assert module.split(".")[-1] in SPEAKS_HTTP or "routes" in module, module
+
+
+def test_only_the_bus_and_the_command_line_speak_to_redis() -> None:
+    for module, path in MODULES.items():
+        if any(name.split(".")[0] == "redis" for name in imported(path)):
+            assert module in {"mediqon.live.bus", "mediqon.cli", "mediqon.embedded_valkey"}, module
+
+
+def test_only_the_worker_imports_the_application() -> None:
+    assert [module for module, path in MODULES.items() if "mediqon.app" in imported(path)] == ["mediqon.worker"]
+
+
+def test_features_know_each_other_downward_only() -> None:
+    for module, path in MODULES.items():
+        parts = module.split(".")
+        if parts[1] in FEATURES:
+            above = set(FEATURES[FEATURES.index(parts[1]) + 1 :])
+            assert not {name for name in imported(path) if name.split(".")[1:2] and name.split(".")[1] in above}, module
+
+
+def test_no_module_has_outgrown_one_subject() -> None:
+    long = {module: len(path.read_text().splitlines()) for module, path in MODULES.items()}
+    assert {module: lines for module, lines in long.items() if lines > LINES_MAX} == {}

@@ -1,0 +1,111 @@
+"""Locks held and waited for: who waits for whom, for how little, and what those see who look meanwhile."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from builders import Answer, Clinic, Server
+from mediqon.database import Connection, connection
+
+pytestmark = pytest.mark.anyio
+
+TODAY = "2026-11-23"
+LOCK_SECONDS = 2.0
+
+WAITING = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+
+
+@asynccontextmanager
+async def holding(server: Server, lock: str, *values: object) -> AsyncGenerator[Connection]:
+    """A transaction of somebody else's that holds a lock until the end."""
+    async with connection(server.settings) as conn, conn.transaction():
+        await conn.execute(lock, *values)
+        yield conn
+
+
+async def waiting(conn: Connection, count: int) -> None:
+    """Returns once so many wait for a lock, and a moment later no more."""
+    async with asyncio.timeout(LOCK_SECONDS):
+        while await conn.fetchval(WAITING) < count:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
+    assert await conn.fetchval(WAITING) == count
+
+
+async def story(clinic: Clinic, visit: Answer) -> list[tuple[str | None, str]]:
+    events = (await clinic.reception.get(f"/appointments/{visit['id']}/events"))["events"]
+    return [(event["from"], event["to"]) for event in events]
+
+
+async def test_a_busy_day_keeps_no_other_doctor_waiting(server: Server, clinic: Clinic) -> None:
+    other_id, _ = await clinic.add_doctor(token_prefix="B")
+    await clinic.reception.walk_in(clinic.doctor_id)
+    lock = "select from queues where doctor_id = $1 for update"
+    async with holding(server, lock, clinic.doctor_id) as conn:
+        held_up = asyncio.create_task(clinic.reception.walk_in(clinic.doctor_id))
+        await waiting(conn, 1)
+        assert (await clinic.reception.walk_in(other_id)).status == 201
+        assert not held_up.done()
+    assert (await held_up)["token"] == "A-W02"
+
+
+async def test_many_first_looks_at_once_cost_one_read(server: Server, clinic: Clinic) -> None:
+    async with holding(server, "lock table appointments in access exclusive mode") as conn:
+        looks = [asyncio.create_task(server.anybody.get(f"/queues/{clinic.doctor_id}")) for _ in range(20)]
+        await waiting(conn, 1)
+    assert len({(look.status, look.raw) for look in await asyncio.gather(*looks)}) == 1
+
+
+async def test_a_change_of_a_doctor_while_patients_book_fails_nobody(clinic: Clinic) -> None:
+    await clinic.reception.walk_in(clinic.doctor_id)
+    for room in range(8):
+        answers = await asyncio.gather(
+            clinic.reception.patch(f"/doctors/{clinic.doctor_id}", {"room": str(room)}),
+            *(clinic.reception.walk_in(clinic.doctor_id, f"{room}-{number}") for number in range(4)),
+        )
+        assert [answer.status for answer in answers] == [200, 201, 201, 201, 201], answers
+
+
+async def test_who_acts_on_a_visit_while_it_goes_to_another_doctor_acts_there_or_is_told_to_look_again(
+    clinic: Clinic,
+) -> None:
+    other_id, _ = await clinic.add_doctor(token_prefix="B")
+    for number in range(6):
+        visit = await clinic.reception.walk_in(clinic.doctor_id, f"Walker {number}")
+        where = f"/appointments/{visit['id']}"
+        transferred, read, *acted = await asyncio.gather(
+            clinic.reception.post(f"{where}/transfer", {"doctor_id": other_id}),
+            clinic.reception.get(where),
+            clinic.reception.move(visit, "ON_HOLD"),
+            clinic.reception.patch(f"{where}/priority", {"priority": "PRIORITY", "reason": "pain"}),
+        )
+        assert (transferred.status, read.status) == (200, 200)
+        assert {(answer.status, answer.get("code")) for answer in acted if answer.status != 200} <= {
+            (409, "stale_version")
+        }
+    queue = await clinic.reception.today(other_id)
+    assert len(queue["waiting"]) + len(queue["held"]) == 6
+
+
+async def test_of_a_completion_and_a_no_show_at_once_one_is_refused(clinic: Clinic) -> None:
+    for number in range(8):
+        visit = await clinic.reception.walk_in(clinic.doctor_id, f"Walker {number}")
+        completed, gone = await asyncio.gather(
+            clinic.doctor.move(visit, "COMPLETED"), clinic.reception.move(visit, "NO_SHOW")
+        )
+        assert sorted((completed.status, gone.status)) == [200, 409]
+        winner = "COMPLETED" if completed.status == 200 else "NO_SHOW"
+        assert await story(clinic, visit) == [(None, "CHECKED_IN"), ("CHECKED_IN", winner)]
+
+
+async def test_a_first_look_shows_one_version_and_not_a_mixture_of_two(server: Server, clinic: Clinic) -> None:
+    visit = await clinic.reception.walk_in(clinic.doctor_id)
+    async with holding(server, "lock table appointments in access exclusive mode") as conn:
+        look = asyncio.create_task(server.anybody.get(f"/queues/{clinic.doctor_id}"))
+        await waiting(conn, 1)
+        await conn.execute("update queues set version = version + 1")
+        await conn.execute("update appointments set status = 'COMPLETED', ended_at = now() where id = $1", visit["id"])
+    seen = await look
+    assert (seen["version"], len(seen["tokens"])) in {(1, 1), (2, 0)}

@@ -1,0 +1,93 @@
+"""PostgreSQL is the type checker of `sql/`: every statement prepares, and the hot ones read one day, not history."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import date
+from typing import Any
+
+import asyncpg
+import pytest
+
+from mediqon.database import Connection, connection, sql_folder, statements
+from mediqon.settings import Settings
+
+pytestmark = pytest.mark.anyio
+
+FEATURES = sorted(path.stem for path in (sql_folder() / "queries").glob("*.sql"))
+DAY = date(2026, 11, 23)
+VISITS_A_DAY = 20
+PAST_DAYS = 1000
+PATIENTS = 40_000
+
+
+@pytest.fixture
+async def conn(settings: Settings) -> AsyncIterator[Connection]:
+    async with connection(settings) as conn:
+        yield conn
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+async def test_every_statement_prepares_against_the_schema(conn: Connection, feature: str) -> None:
+    for name, text in statements(feature).items().items():
+        try:
+            await conn.prepare(text)
+        except asyncpg.PostgresError as error:
+            raise AssertionError(f"{feature}.{name}: {error}") from error
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_every_statement_says_what_it_is_for(feature: str) -> None:
+    for name, text in statements(feature).items().items():
+        assert text.startswith("-- "), f"{feature}.{name} has no purpose line"
+
+
+HOT: list[tuple[str, str, list[Any]]] = [
+    ("queues", "lock_day", [1, DAY]),
+    ("queues", "look_at_day", [1, DAY]),
+    ("queues", "queue_visits", [1, DAY]),
+    ("queues", "versions", [[1], [DAY]]),
+    ("queues", "last_change", [1, DAY]),
+    ("appointments", "find_open_visit", [7, 1, DAY]),
+    ("appointments", "find_code", ["code-7"]),
+    ("appointments", "patient_days", [7, 50]),
+    ("hospitals", "sold_seats", [1, DAY]),
+]
+
+
+async def test_hot_statements_read_in_proportion_to_one_day_whatever_lies_in_the_past(conn: Connection) -> None:
+    await load_history(conn)
+    for feature, name, values in HOT:
+        text = getattr(statements(feature), name)
+        plan = json.loads(await conn.fetchval(f"explain (analyze, format json) {text}", *values))[0]["Plan"]
+        read = rows_read(plan)
+        assert read <= 20 * VISITS_A_DAY, f"{feature}.{name} reads {read} rows"
+
+
+def rows_read(node: dict[str, Any]) -> int:
+    own = 0
+    if "Relation Name" in node:
+        own = int((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"])
+    return own + sum(rows_read(each) for each in node.get("Plans", []))
+
+
+async def load_history(conn: Connection) -> None:
+    await conn.execute(
+        f"""
+        insert into hospitals (name, timezone) values ('H', 'UTC');
+        insert into users (role, name, email, password_hash, hospital_id) values ('doctor', 'D', 'd@x', 'x', 1);
+        insert into users (role, name) select 'patient', 'P' || n from generate_series(1, {PATIENTS}) n;
+        insert into doctors (user_id, hospital_id, specialty, room, token_prefix, slot_minutes)
+        values (1, 1, '', '', 'A', 10);
+        insert into queues (doctor_id, day) select 1, date '{DAY}' - n from generate_series(0, {PAST_DAYS}) n;
+        insert into appointments (hospital_id, doctor_id, day, patient_id, issued_by, walk_in, token, code, status,
+                                  due_at, place_rule, booked_at, checked_in_at)
+        select 1, 1, date '{DAY}' - n,
+               2 + (n * {VISITS_A_DAY} + v) % ({PATIENTS} - 1), 1, v, 'A-W',
+               'code-' || (n * {VISITS_A_DAY} + v),
+               'CHECKED_IN', now(), 'WALK_IN', now(), now()
+        from generate_series(0, {PAST_DAYS}) n, generate_series(1, {VISITS_A_DAY}) v;
+        insert into appointment_events (doctor_id, day, queue_version, appointment_id, at, actor_id, verb)
+        select 1, a.day, a.id, a.id, now(), 1, 'check_in' from appointments a;
+        analyze;
+        """
+    )
