@@ -1,12 +1,12 @@
 # Everything there is to do with this checkout. `make` alone prints the list.
 #   PORT=8080 make run              settings come from the environment or from .env
-#   make run ARGS="--workers 2"     ARGS goes to the command behind run, demo, test, bench and lock
+#   make run ARGS="--workers 2"     ARGS goes to the command behind run, demo, test and lock
 #   make install PYTHON=python3.12  another Python than the one it would find
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help install run demo test check format screenshots bench lock clean
+.PHONY: help install run demo test check format screenshots lock clean
 
 PYTHON ?=
 ARGS ?=
@@ -42,9 +42,6 @@ format: $(VENV)/.dev ## put the code into shape
 screenshots: $(VENV)/.dev ## take the README's pictures of the pages again
 	@MEDIQON_TEST_BROWSER="$$($(BIN)/python tests/browser.py)" && export MEDIQON_TEST_BROWSER && \
 	PYTHONPATH=tests exec $(BIN)/python tests/e2e/screenshots.py docs/screenshots
-
-bench: $(VENV)/.run ## measure this machine: bookings per second, frames per second
-	@exec $(BIN)/mediqon bench $(ARGS)
 
 # ARGS=--upgrade moves every pin; without it only what pyproject.toml asks for moves.
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate \

@@ -81,7 +81,7 @@ def configuration(app: Litestar, settings: Settings) -> uvicorn.Config:
         ws_per_message_deflate=False,
         lifespan="on",
         log_config=None,
-        log_level=settings.log_level.lower(),
+        log_level="debug" if settings.log_level.lower() == "debug" else "warning",
         access_log=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,

@@ -16,7 +16,7 @@ def test_every_make_target_it_names_exists_and_explains_itself() -> None:
     named = set(re.findall(r"^make (\w+)|`make (\w+)", README, re.MULTILINE))
     explained = set(re.findall(r"^(\w+):.*## ", MAKEFILE, re.MULTILINE))
     assert {first or second for first, second in named} <= explained
-    assert {"help", "install", "run", "demo", "test", "check", "format", "screenshots", "bench", "clean"} <= explained
+    assert {"help", "install", "run", "demo", "test", "check", "format", "screenshots", "clean"} <= explained
 
 
 def test_settings_table_lists_every_setting_with_its_default() -> None:

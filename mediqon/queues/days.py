@@ -31,21 +31,23 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 async def lock(conn: Connection, key: DayKey) -> Facts:
     """The day as it is, nobody else's to change until the transaction ends. Raises NotFound without such a doctor."""
-    row = await conn.fetchrow(SQL.lock_day, *key)
-    if row is None:
+    if await conn.fetchval(SQL.lock_day, *key) is None:
         try:
             async with conn.transaction():
                 await conn.execute(SQL.open_queue, *key)
         except asyncpg.ForeignKeyViolationError:
             raise NotFound from None
-        row = await conn.fetchrow(SQL.lock_day, *key)
-    return await _with_visits(conn, key, row)
+        await conn.execute(SQL.lock_day, *key)
+    return await look(conn, key)
 
 
 async def look(conn: Connection, key: DayKey) -> Facts:
     """The day as it is. Raises NotFound without such a doctor."""
     row = await conn.fetchrow(SQL.look_at_day, *key)
-    return await _with_visits(conn, key, row)
+    if row is None:
+        raise NotFound
+    visits = await conn.fetch(SQL.queue_visits, *key)
+    return msgspec.convert({**row, "visits": [dict(visit) for visit in visits]}, Facts)
 
 
 async def lock_visit(conn: Connection, visit_id: int, actor: Actor) -> Facts:
@@ -97,13 +99,6 @@ async def write(
     await conn.executemany(SQL.record_event, events)
     await conn.execute(SQL.advance_queue, *facts.key, calls)
     return after
-
-
-async def _with_visits(conn: Connection, key: DayKey, row: asyncpg.Record | None) -> Facts:
-    if row is None:
-        raise NotFound
-    visits = await conn.fetch(SQL.queue_visits, *key)
-    return msgspec.convert({**row, "visits": [dict(visit) for visit in visits]}, Facts)
 
 
 async def move_visit(conn: Connection, visit: Visit) -> None:

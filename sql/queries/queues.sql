@@ -13,19 +13,12 @@ update queues set version = version + 1, call_seq = call_seq + $3 where doctor_i
 update queues set last_walk_in = last_walk_in + 1 where doctor_id = $1 and day = $2 returning last_walk_in;
 
 -- name: lock_day
--- The day without its visits, its row locked until the transaction ends; nothing if the row is not there yet.
--- $1 doctor, $2 day.
-select d.id as doctor_id, u.name as doctor, d.room, d.slot_minutes, d.hospital_id, h.name as hospital, h.timezone,
-       h.settings, q.day, q.version, q.state, q.delay_minutes, q.delayed_at, q.paused_until, q.pause_reason, q.call_seq
-from queues q
-join doctors d on d.id = q.doctor_id
-join users u on u.id = d.user_id
-join hospitals h on h.id = d.hospital_id
-where q.doctor_id = $1 and q.day = $2
-for update of q;
+-- Locks the day until the transaction ends; nothing if its row is not there yet. The day is read afterwards, by a statement of
+-- its own: this one may have waited, and joined rows would still be those of before the wait. $1 doctor, $2 day.
+select version from queues where doctor_id = $1 and day = $2 for update;
 
 -- name: look_at_day
--- The same without the lock; a day nobody has touched yet reads as version 0. $1 doctor, $2 day.
+-- The day without its visits; one that nobody has touched yet reads as version 0. $1 doctor, $2 day.
 select d.id as doctor_id, u.name as doctor, d.room, d.slot_minutes, d.hospital_id, h.name as hospital, h.timezone,
        h.settings, $2::date as day, coalesce(q.version, 0) as version, coalesce(q.state, 'OPEN') as state,
        coalesce(q.delay_minutes, 0) as delay_minutes, q.delayed_at, q.paused_until, q.pause_reason,
