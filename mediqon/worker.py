@@ -49,6 +49,7 @@ def main() -> None:
     when_orphaned(_drain)
     settings = read_settings(os.environ)
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)  # a lost database is told in a line, not in tracebacks
     listener = socket.socket(fileno=int(sys.argv[1]))
     Worker(configuration(create_app(settings), settings)).run(sockets=[listener])
 

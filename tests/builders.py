@@ -30,11 +30,25 @@ class Answer(dict[str, Any]):
         self.status, self.headers, self.raw = response.status_code, response.headers, response.content
 
 
+def refused(answer: Answer, status: int, code: str) -> None:
+    """Demands exactly this refusal, as RFC 9457 has it."""
+    assert (answer.status, answer.get("code")) == (status, code), answer
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert {"type", "title", "status", "detail", "code"} <= set(answer)
+    assert answer["status"] == status
+
+
 class Asker:
     """Somebody at a server, logged in or not."""
 
-    def __init__(self, http: httpx.AsyncClient, token: str | None = None) -> None:
-        self.http, self.token = http, token
+    def __init__(self, http: httpx.AsyncClient, token: str | None = None, email: str = "") -> None:
+        self.http, self.token, self.email = http, token, email
+
+    async def log_in_again(self) -> None:
+        """Tokens expire while a test moves the clock."""
+        answer = await self.post("/auth/login", {"email": self.email, "password": PASSWORD})
+        assert answer.status == 200, answer
+        self.token = answer["access_token"]
 
     async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """`headers` are given with underscores: `if_none_match`."""
@@ -129,7 +143,7 @@ class Server:
     async def log_in(self, email: str, password: str = PASSWORD) -> Asker:
         answer = await self.anybody.post("/auth/login", {"email": email, "password": password})
         assert answer.status == 200, answer
-        return Asker(self.http, answer["access_token"])
+        return Asker(self.http, answer["access_token"], email)
 
     async def patient(self, name: str = "Pat Ient") -> Asker:
         """A new patient, logged in."""

@@ -127,7 +127,7 @@ async def serving(settings: Settings, clock: Clock) -> AsyncGenerator[Server]:
     uvicorn_server = _Uvicorn(configuration(create_app(settings, clock), settings))
     task = asyncio.create_task(uvicorn_server.serve([listener]))
     async with asyncio.timeout(READY_SECONDS):
-        while not uvicorn_server.started:  # noqa: ASYNC110
+        while not uvicorn_server.started:
             await asyncio.sleep(0.01)
     try:
         async with Server(f"http://127.0.0.1:{listener.getsockname()[1]}", settings, clock) as running:

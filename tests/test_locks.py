@@ -28,7 +28,7 @@ async def holding(server: Server, lock: str, *values: object) -> AsyncGenerator[
 async def waiting(conn: Connection, count: int) -> None:
     """Returns once so many wait for a lock, and a moment later no more."""
     async with asyncio.timeout(LOCK_SECONDS):
-        while await conn.fetchval(WAITING) < count:  # noqa: ASYNC110
+        while await conn.fetchval(WAITING) < count:
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.1)
     assert await conn.fetchval(WAITING) == count

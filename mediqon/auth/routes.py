@@ -65,7 +65,8 @@ async def register(
 @post("/auth/login", status_code=200)
 async def login(data: JSONBody[Login], pool: Pool, now: Now, state: State) -> LoggedIn:
     """Tokens for an account. 401 `invalid_credentials`."""
-    row = await pool.fetchrow(SQL.find_user_by_email, data.email)
+    async with reading(pool) as conn:
+        row = await conn.fetchrow(SQL.find_user_by_email, data.email)
     if not await passwords.matches(data.password, row["password_hash"] if row else None) or row is None:
         raise InvalidCredentials
     user = msgspec.convert({**row}, User)

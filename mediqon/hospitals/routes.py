@@ -40,15 +40,17 @@ hospital_only = only(Role.HOSPITAL)
 @get("/hospitals")
 async def list_hospitals(pool: Pool) -> list[Hospital]:
     """Every hospital, by name."""
-    return [Hospital(**row) for row in await pool.fetch(SQL.list_hospitals)]
+    async with reading(pool) as conn:
+        return [Hospital(**row) for row in await conn.fetch(SQL.list_hospitals)]
 
 
 @get("/hospitals/{hospital_id:int}/doctors")
 async def list_doctors(hospital_id: PathId, pool: Pool) -> list[Doctor]:
     """The doctors of a hospital, by name."""
-    if await pool.fetchrow(SQL.find_hospital, hospital_id) is None:
-        raise NotFound("There is no such hospital.")
-    return [Doctor(**row) for row in await pool.fetch(SQL.list_doctors, hospital_id)]
+    async with reading(pool) as conn:
+        if await conn.fetchrow(SQL.find_hospital, hospital_id) is None:
+            raise NotFound("There is no such hospital.")
+        return [Doctor(**row) for row in await conn.fetch(SQL.list_doctors, hospital_id)]
 
 
 @post("/hospitals/{hospital_id:int}/doctors", guards=[hospital_only], security=SECURITY)
@@ -146,14 +148,16 @@ async def add_display(
 async def list_displays(hospital_id: PathId, actor: Actor, pool: Pool) -> list[Display]:
     """The hospital's screens."""
     _own(hospital_id, actor)
-    rows = await pool.fetch(SQL.list_displays, hospital_id)
+    async with reading(pool) as conn:
+        rows = await conn.fetch(SQL.list_displays, hospital_id)
     return [Display(url=f"/display/{row['key']}", **row) for row in rows]
 
 
 @delete("/displays/{display_id:int}", guards=[hospital_only], security=SECURITY)
 async def delete_display(display_id: PathId, actor: Actor, pool: Pool, feed: Feed) -> None:
     """Takes a screen's key back; open sockets close with 4404."""
-    key = await pool.fetchval(SQL.delete_display, display_id, actor.hospital_id)
+    async with reading(pool) as conn:
+        key = await conn.fetchval(SQL.delete_display, display_id, actor.hospital_id)
     if key is None:
         raise NotFound
     await feed.revoke_display(key)

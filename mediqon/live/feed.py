@@ -117,7 +117,8 @@ class Feed:
         return token_view(topic.outlook, visit, stale=self.age > STALE_SECONDS)
 
     async def _find_code(self, code: str) -> DayKey:
-        row = None if "\x00" in code else await self._pool.fetchrow(statements("appointments").find_code, code)
+        async with reading(self._pool) as conn:
+            row = None if "\x00" in code else await conn.fetchrow(statements("appointments").find_code, code)
         if row is None:
             raise NotFound("There is no such token.")
         return DayKey(*row)
@@ -135,7 +136,8 @@ class Feed:
 
     async def watch_display(self, key: str, watcher: Watcher) -> list[int]:
         """The doctors on a display; its watcher is closed when the key is revoked. Raises NotFound."""
-        row = None if "\x00" in key else await self._pool.fetchrow(statements("hospitals").find_display, key)
+        async with reading(self._pool) as conn:
+            row = None if "\x00" in key else await conn.fetchrow(statements("hospitals").find_display, key)
         if row is None:
             raise NotFound
         self._displays.setdefault(key, set()).add(watcher)

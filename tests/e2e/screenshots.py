@@ -86,7 +86,7 @@ async def _serving(settings: Settings, clock: StandingClock) -> AsyncGenerator[S
     )
     task = asyncio.create_task(running.serve([listener]))
     async with asyncio.timeout(READY_SECONDS):
-        while not running.started:  # noqa: ASYNC110, uvicorn tells it no other way
+        while not running.started:
             await asyncio.sleep(0.01)
     try:
         async with Server(f"http://127.0.0.1:{listener.getsockname()[1]}", settings, clock) as server:
