@@ -11,7 +11,7 @@ from litestar.types import Scope
 
 from mediqon.auth import tokens
 from mediqon.auth.models import Actor, Role
-from mediqon.errors import Forbidden, InvalidToken, Unauthenticated
+from mediqon.errors import Forbidden, InvalidToken, NotFound, Unauthenticated
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 Guard = Callable[[Connection, BaseRouteHandler], None]
@@ -49,6 +49,12 @@ def read_token(token: str, connection: Connection) -> Actor:
     state = connection.app.state
     now: datetime = state.clock()
     return tokens.read(token, secret=state.settings.jwt_secret, now=now)
+
+
+def refuse_elsewhere(hospital_id: int, actor: Actor) -> None:
+    """Raises NotFound unless this is the actor's own hospital."""
+    if hospital_id != actor.hospital_id:
+        raise NotFound
 
 
 def provide_actor(scope: Scope) -> Actor:

@@ -119,6 +119,10 @@ class Display(msgspec.Struct, frozen=True):
 
     id: int
     name: str
+    def runs_into(self, later: "Window") -> bool:
+        """Whether a window that does not start earlier begins before this one ends."""
+        return self.weekday == later.weekday and later.start < self.end
+
     key: str
     url: str
     doctor_ids: list[int]

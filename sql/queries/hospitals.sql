@@ -40,15 +40,20 @@ returning user_id;
 -- Changes a doctor's name or address. $1 user, $2 name, $3 email.
 update users set name = coalesce($2, name), email = coalesce(lower($3), email) where id = $1;
 
--- name: touch_days
--- Counts a change of what every screen of this doctor shows: name or room. Today is counted also where nobody has touched
--- it yet, or its screens would not notice; the days are locked in order, as everywhere. $1 doctor, $2 today.
-with opened as (
-    insert into queues (doctor_id, day, version) values ($1, $2, 1) on conflict do nothing
-), locked as (
-    select day from queues where doctor_id = $1 and day >= $2 order by day for update
+-- name: touch_today
+-- Counts a change of what today's screens of these doctors show, such as a name or a room; a day that nobody has touched
+-- yet gets its row, so that this counts too. $1 doctors, $2 today.
+insert into queues (doctor_id, day, version)
+select id, $2, 1 from unnest($1::bigint[]) as touched (id) order by id
+on conflict (doctor_id, day) do update set version = queues.version + 1;
+
+-- name: touch_later
+-- The same for the days to come that have a row. $1 doctors, $2 today.
+with later as (
+    select doctor_id, day from queues where doctor_id = any ($1) and day > $2 order by doctor_id, day for update
 )
-update queues set version = version + 1 from locked where doctor_id = $1 and queues.day = locked.day;
+update queues set version = version + 1
+from later where queues.doctor_id = later.doctor_id and queues.day = later.day;
 
 -- name: own_doctor
 -- Locks a doctor of this hospital for a change, and proves that it is theirs. `no key`, because a booking that holds the day
