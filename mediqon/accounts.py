@@ -1,7 +1,5 @@
 """The first account of a hospital, made from the command line."""
 
-from zoneinfo import ZoneInfo
-
 import msgspec
 
 from mediqon.auth import passwords
@@ -9,6 +7,7 @@ from mediqon.auth.models import Role
 from mediqon.auth.routes import add_user
 from mediqon.database import connection, statements
 from mediqon.fields import Email, Name, NewPassword
+from mediqon.hospitals.slots import is_timezone
 from mediqon.settings import Settings
 
 
@@ -30,17 +29,11 @@ async def create_hospital(settings: Settings, name: str, timezone: str, email: s
 
     Raises EmailTaken, and ValueError for a value out of bounds or an unknown timezone.
     """
-    _check_timezone(timezone)
+    if not is_timezone(timezone):
+        raise ValueError(f"{timezone!r} is not an IANA timezone; Asia/Kolkata is one.")
     first = msgspec.convert({"name": name, "email": email, "password": password}, FirstAccount)
     password_hash = await passwords.hash_password(first.password)
     async with connection(settings) as conn, conn.transaction():
         hospital_id = await conn.fetchval(statements("hospitals").insert_hospital, first.name, timezone)
         user_id = await add_user(conn, Role.HOSPITAL, first.name, first.email, password_hash, hospital_id=hospital_id)
     return Created(hospital_id, user_id)
-
-
-def _check_timezone(name: str) -> None:
-    try:
-        ZoneInfo(name)
-    except (LookupError, OSError, ValueError):
-        raise ValueError(f"{name!r} is not an IANA timezone; Asia/Kolkata is one.") from None

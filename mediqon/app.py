@@ -18,6 +18,8 @@ import mediqon.appointments.leave_routes
 import mediqon.appointments.routes
 import mediqon.auth.routes
 import mediqon.hospitals.routes
+import mediqon.hospitals.settings_routes
+import mediqon.hospitals.staff_routes
 import mediqon.live.socket
 import mediqon.queues.routes
 import mediqon.queues.session_routes
@@ -100,6 +102,8 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
     features = (
         mediqon.auth.routes,
         mediqon.hospitals.routes,
+        mediqon.hospitals.settings_routes,
+        mediqon.hospitals.staff_routes,
         mediqon.queues.routes,
         mediqon.queues.session_routes,
         mediqon.appointments.routes,

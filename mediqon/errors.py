@@ -94,6 +94,24 @@ class SlotTaken(Conflict):
 class SlotUnavailable(Conflict):
     """The doctor does not see patients at this time."""
 
+class OwnAccount(Conflict):
+    """You cannot disable the account you are logged in with; so the last one always stays."""
+
+    code = "own_account"
+
+
+class TimezoneInUse(Conflict):
+    """There are appointments from today on: their times were promised in the present timezone."""
+
+    code = "timezone_in_use"
+
+
+class DoctorsChanged(Conflict):
+    """One of these doctors has been changed meanwhile. Nothing was written; please try again."""
+
+    code = "doctors_changed"
+
+
     code = "slot_unavailable"
 
 

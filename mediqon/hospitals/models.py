@@ -5,15 +5,22 @@ import msgspec
 from mediqon.fields import (
     Capacity,
     Clock,
+    CutoffMinutes,
     DoctorIds,
     Email,
     EndClock,
+    HorizonDays,
     Languages,
     Line,
     Name,
     NewPassword,
+    Places,
+    Rooms,
     SlotMinutes,
+    Timezone,
     TokenPrefix,
+    Wait,
+    WalkIns,
     Weekday,
 )
 
@@ -21,20 +28,46 @@ from mediqon.fields import (
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """The numbers of the line and of booking: a hospital's settings over these defaults."""
 
-    late_grace_minutes: int = 10
+    late_grace_minutes: Wait = 10
     """So long after the slot a booked patient still keeps it."""
-    walk_in_wait_minutes: int = 15
+    walk_in_wait_minutes: Wait = 15
     """Somebody without a slot, or too late for it, is due so long after check-in."""
-    priority_lead_minutes: int = 20
-    return_after: int = 2
+    priority_lead_minutes: Wait = 20
+    """So much earlier is a PRIORITY visit due, once."""
+    return_after: Places = 2
     """Patients who go first when somebody comes back from ON_HOLD; none when the doctor had sent them away."""
-    rooms: int = 1
+    rooms: Rooms = 1
     """Patients a doctor sees at once: call-next completes somebody only when these are taken."""
-    walk_ins_per_day: int = 500
-    horizon_days: int = 180
-    cancel_cutoff_minutes: int = 0
+    walk_ins_per_day: WalkIns = 500
+    horizon_days: HorizonDays = 180
+    """So many days from today on can be booked."""
+    cancel_cutoff_minutes: CutoffMinutes = 0
     """A patient may cancel or move a booking until so long before the slot; the desk always may."""
     patient_check_in: bool = True
+    """Whether patients may check in by themselves, on their phones."""
+
+
+class HospitalSettings(Policy, frozen=True, kw_only=True):
+    """What a hospital decides about itself. `timezone` is an IANA name."""
+
+    name: str
+    timezone: str
+
+
+class SettingsChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What is left out stays."""
+
+    name: Name | None = None
+    timezone: Timezone | None = None
+    late_grace_minutes: Wait | None = None
+    walk_in_wait_minutes: Wait | None = None
+    priority_lead_minutes: Wait | None = None
+    return_after: Places | None = None
+    rooms: Rooms | None = None
+    walk_ins_per_day: WalkIns | None = None
+    horizon_days: HorizonDays | None = None
+    cancel_cutoff_minutes: CutoffMinutes | None = None
+    patient_check_in: bool | None = None
 
 
 class Hospital(msgspec.Struct, frozen=True):
@@ -86,6 +119,10 @@ class Window(msgspec.Struct, forbid_unknown_fields=True):
     end: EndClock
     capacity: Capacity = 1
 
+    def runs_into(self, later: "Window") -> bool:
+        """Whether a window that does not start earlier begins before this one ends."""
+        return self.weekday == later.weekday and later.start < self.end
+
 
 class Schedule(msgspec.Struct, forbid_unknown_fields=True):
     """A doctor's week; the gaps between windows are the breaks."""
@@ -119,10 +156,6 @@ class Display(msgspec.Struct, frozen=True):
 
     id: int
     name: str
-    def runs_into(self, later: "Window") -> bool:
-        """Whether a window that does not start earlier begins before this one ends."""
-        return self.weekday == later.weekday and later.start < self.end
-
     key: str
     url: str
     doctor_ids: list[int]

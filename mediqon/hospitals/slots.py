@@ -86,6 +86,15 @@ def instant(day: date, minute: int, timezone: str) -> datetime | None:
     return at if at.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None) else None
 
 
+def is_timezone(name: str) -> bool:
+    """Whether there is an IANA timezone of this name."""
+    try:
+        ZoneInfo(name)
+    except (LookupError, OSError, ValueError):
+        return False
+    return True
+
+
 def local_day(now: datetime, timezone: str) -> date:
     """The date at the hospital at an instant."""
     return now.astimezone(ZoneInfo(timezone)).date()

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -89,6 +89,13 @@ class Feed:
         async with snapshot(self._pool) as conn:
             facts = await days.look(conn, today)
         await self.publish(facts)
+
+    async def publish_hospital(self, doctor_ids: Sequence[int]) -> None:
+        """Sends today's state of all these doctors after a change of their hospital, its timezone included."""
+        for doctor_id in doctor_ids:
+            self._zones.pop(doctor_id, None)
+        for doctor_id in doctor_ids:
+            await self.publish_today(doctor_id)
 
     async def today(self, doctor_id: int) -> DayKey:
         """The doctor's present day. Raises NotFound."""
@@ -201,6 +208,7 @@ class Feed:
                 await self._repair(topic.facts.key)
         self._verified = asked
         await self._sweep_displays()
+        await self._sweep_zones()
         await self._turn_days()
         await self._forget_unwatched()
 
@@ -216,13 +224,18 @@ class Feed:
         for key in set(keys) - {row["key"] for row in rows}:
             await self.revoke_display(key)
 
+    async def _sweep_zones(self) -> None:
+        """Another process may have been told of a hospital's new timezone."""
+        for doctor_id, timezone in await self._pool.fetch(statements("hospitals").zones, list(self._zones)):
+            self._zones[doctor_id] = timezone
+
     async def _turn_days(self) -> None:
-        """At the hospital's midnight, moves those who watch yesterday to today."""
+        """At the hospital's midnight, moves those who watch yesterday to today; after a change of timezone, any day."""
         for key, topic in self._hub.topics():
             if not topic.watched:
                 continue
             today = await self.today(key.doctor_id)
-            if today.day > key.day:
+            if today.day != key.day:
                 following = await self.topic(today)
                 for audience, watchers in topic.watchers.items():
                     following.watchers[audience] |= watchers

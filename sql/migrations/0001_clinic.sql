@@ -34,12 +34,15 @@ create table users (
     password_hash text,
     hospital_id bigint references hospitals,
     created_at timestamptz not null default now(),
+    disabled_at timestamptz,
     check ((role = 'patient') = (hospital_id is null)),
     check ((email is null) = (password_hash is null)),
     check (role = 'patient' or email is not null)
 );
--- One account per address; patients entered at the desk have none.
-create unique index users_email_key on users (email) where email is not null;
+-- One living account per address; patients entered at the desk have none.
+create unique index users_email_key on users (email) where email is not null and disabled_at is null;
+-- The accounts that manage one hospital.
+create index users_staff_idx on users (hospital_id) where role = 'hospital';
 
 create table sessions (
     id uuid primary key,
@@ -49,6 +52,8 @@ create table sessions (
     expires_at timestamptz not null,
     revoked_at timestamptz
 );
+-- What an account is logged in with: ended when it is disabled.
+create index sessions_user_idx on sessions (user_id);
 
 create table doctors (
     id bigint generated always as identity primary key,

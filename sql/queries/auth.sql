@@ -5,16 +5,16 @@
 insert into users (role, name, email, phone, password_hash, hospital_id) values ($1, $2, lower($3), $4, $5, $6) returning id;
 
 -- name: find_user_by_email
--- $1 email.
+-- The account that may log in with this address. $1 email.
 select u.id, u.name, u.email, u.role, u.hospital_id, u.password_hash, d.id as doctor_id
 from users u left join doctors d on d.user_id = u.id
-where u.email = lower($1);
+where u.email = lower($1) and u.disabled_at is null;
 
 -- name: find_user
--- $1 user.
+-- An account that is not disabled. $1 user.
 select u.id, u.name, u.email, u.role, u.hospital_id, d.id as doctor_id
 from users u left join doctors d on d.user_id = u.id
-where u.id = $1;
+where u.id = $1 and u.disabled_at is null;
 
 -- name: insert_session
 -- $1 session, $2 user, $3 hash of the refresh token, $4 now, $5 expiry.
@@ -31,6 +31,14 @@ update sessions set refresh_hash = $2, expires_at = $3 where id = $1;
 -- name: revoke_session
 -- $1 session, $2 now.
 update sessions set revoked_at = $2 where id = $1 and revoked_at is null;
+
+-- name: disable_user
+-- $1 user, $2 now.
+update users set disabled_at = $2 where id = $1;
+
+-- name: revoke_sessions
+-- Ends everything an account is logged in with. $1 user, $2 now.
+update sessions set revoked_at = $2 where user_id = $1 and revoked_at is null;
 
 -- name: claim_key
 -- Reserves an idempotency key; waits for a twin that is still under way. $1 user, $2 key, $3 request hash, $4 now.

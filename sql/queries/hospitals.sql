@@ -12,6 +12,42 @@ select id, name, timezone from hospitals where id = $1;
 -- $1 name, $2 timezone.
 insert into hospitals (name, timezone) values ($1, $2) returning id;
 
+-- name: read_settings
+-- $1 hospital.
+select name, timezone, settings from hospitals where id = $1;
+
+-- name: lock_settings
+-- The same, nobody else's to change until the transaction ends. $1 hospital.
+select name, timezone, settings from hospitals where id = $1 for no key update;
+
+-- name: change_settings
+-- Changes what is given, keeps what is null. $1 hospital, $2 name, $3 timezone, $4 settings that differ.
+update hospitals set name = coalesce($2, name), timezone = coalesce($3, timezone), settings = settings || $4 where id = $1;
+
+-- name: try_timezone
+-- Fails for a timezone that PostgreSQL does not know. $1 now, $2 timezone.
+select $1::timestamptz at time zone $2::text;
+
+-- name: promised_from
+-- Whether a hospital has an appointment on or after a day, cancelled ones apart. $1 hospital, $2 day.
+select exists (
+    select from appointments a join doctors d on d.id = a.doctor_id
+    where d.hospital_id = $1 and a.day >= $2 and a.status <> 'CANCELLED'
+);
+
+-- name: zones
+-- In which timezone each of these doctors works. $1 doctors.
+select d.id, h.timezone from doctors d join hospitals h on h.id = d.hospital_id where d.id = any ($1);
+
+-- name: list_staff
+-- The accounts that manage a hospital, by name. $1 hospital.
+select id, name, email, role, hospital_id, null::bigint as doctor_id
+from users where hospital_id = $1 and role = 'hospital' and disabled_at is null order by name, id;
+
+-- name: lock_staff
+-- The same accounts, none to be disabled by anybody else until the transaction ends. $1 hospital.
+select id from users where hospital_id = $1 and role = 'hospital' and disabled_at is null order by id for no key update;
+
 -- name: list_doctors
 -- The doctors of a hospital, by name. $1 hospital.
 select d.id, d.hospital_id, u.name, d.specialty, d.room, d.token_prefix, d.slot_minutes
