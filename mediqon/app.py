@@ -17,6 +17,7 @@ import mediqon
 import mediqon.appointments.leave_routes
 import mediqon.appointments.routes
 import mediqon.auth.routes
+import mediqon.hospitals.import_routes
 import mediqon.hospitals.routes
 import mediqon.hospitals.settings_routes
 import mediqon.hospitals.staff_routes
@@ -104,6 +105,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
         mediqon.hospitals.routes,
         mediqon.hospitals.settings_routes,
         mediqon.hospitals.staff_routes,
+        mediqon.hospitals.import_routes,
         mediqon.queues.routes,
         mediqon.queues.session_routes,
         mediqon.appointments.routes,

@@ -1,4 +1,4 @@
-"""The command line: `mediqon serve | demo | migrate | check | create-hospital`."""
+"""The command line: `mediqon serve | demo | migrate | check | create-hospital | import-doctors`."""
 
 import asyncio
 import json
@@ -6,9 +6,12 @@ import logging
 import secrets
 import sys
 from collections.abc import Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
+import msgspec
 import rich_click as click
 
 from mediqon import __version__
@@ -135,6 +138,54 @@ async def _create_hospital(settings: Settings, name: str, timezone: str, email: 
         await database.migrate(filled)
         created = await accounts.create_hospital(filled, name, timezone, email, password)
     return {"hospital_id": created.hospital_id, "user_id": created.user_id}
+
+
+@main.command("import-doctors")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--hospital", type=click.IntRange(1), required=True, help="The hospital's number: see create-hospital.")
+@click.option("--dry-run", is_flag=True, help="Check everything and change nothing.")
+@as_json
+def import_doctors(file: Path, hospital: int, dry_run: bool, json_output: bool) -> None:
+    """Take doctors and their hours from FILE, a CSV table: all of it, or nothing.
+
+    Columns: name, email, days, start, end; and if you like specialty, room, token_prefix, slot_minutes, capacity. One
+    row for each window of hours; rows with the same e-mail are one doctor. Days are like Mon-Fri or "Mon,Wed". New
+    doctors get a password, printed this once.
+    """
+    answer = _run(_import_doctors(_settings(), file.read_bytes(), hospital, dry_run))
+    if json_output:
+        click.echo(json.dumps(answer))
+    else:
+        _tell_import(answer)
+    sys.exit(1 if "errors" in answer else 0)
+
+
+async def _import_doctors(settings: Settings, body: bytes, hospital_id: int, dry_run: bool) -> dict[str, Any]:
+    """The import's answer, or its `errors`."""
+    from mediqon import database, doctors_import, embedded
+    from mediqon.errors import ImportErrors
+
+    async with embedded.servers(settings, say=_say) as filled:
+        await database.migrate(filled)
+        try:
+            now = datetime.now(UTC)
+            done = await doctors_import.import_doctors(filled, body, hospital_id, dry_run=dry_run, now=now)
+        except ImportErrors as problem:
+            return msgspec.to_builtins(problem.members)
+    return msgspec.to_builtins(done)
+
+
+def _tell_import(answer: dict[str, Any]) -> None:
+    for error in answer.get("errors", ()):
+        _say(f"line {error['line']}: {' '.join(filter(None, (error['field'], error['message'])))}")
+    if "errors" in answer:
+        _say("Nothing was imported.")
+        return
+    for doctor in answer["doctors"]:
+        password = f", password {doctor['password']}" if doctor["password"] else ""
+        click.echo(f"{'new' if doctor['created'] else 'changed':8}{doctor['name']} <{doctor['email']}>{password}")
+    tense = "would be " if answer["dry_run"] else ""
+    click.echo(f"{answer['created']} doctors {tense}new, {answer['updated']} {tense}changed.")
 
 
 def _settings() -> Settings:

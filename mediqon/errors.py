@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
@@ -40,6 +40,15 @@ class Malformed(Problem):
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(errors=[{"field": field, "message": message}])
+
+
+class ImportErrors(Malformed):
+    """Nothing was imported; see `errors`."""
+
+    code = "import_errors"
+
+    def __init__(self, errors: Sequence[object]) -> None:
+        Problem.__init__(self, errors=errors)
 
 
 class Unauthenticated(Problem):
@@ -85,15 +94,6 @@ class EmailTaken(Conflict):
     code = "email_taken"
 
 
-class SlotTaken(Conflict):
-    """Somebody was quicker: this time is taken."""
-
-    code = "slot_taken"
-
-
-class SlotUnavailable(Conflict):
-    """The doctor does not see patients at this time."""
-
 class OwnAccount(Conflict):
     """You cannot disable the account you are logged in with; so the last one always stays."""
 
@@ -111,6 +111,15 @@ class DoctorsChanged(Conflict):
 
     code = "doctors_changed"
 
+
+class SlotTaken(Conflict):
+    """Somebody was quicker: this time is taken."""
+
+    code = "slot_taken"
+
+
+class SlotUnavailable(Conflict):
+    """The doctor does not see patients at this time."""
 
     code = "slot_unavailable"
 

@@ -60,6 +60,12 @@ select d.id, d.hospital_id, u.name, d.specialty, d.room, d.token_prefix, d.slot_
 from doctors d join users u on u.id = d.user_id join hospitals h on h.id = d.hospital_id
 where d.id = $1;
 
+-- name: doctors_at
+-- Whose these addresses are; `doctor_id` only where it is a doctor of this hospital. $1 addresses, $2 hospital.
+select u.email, d.id as doctor_id
+from users u left join doctors d on d.user_id = u.id and d.hospital_id = $2
+where u.email = any ($1) and u.disabled_at is null;
+
 -- name: insert_doctor
 -- $1 user, $2 hospital, $3 specialty, $4 room, $5 token prefix, $6 minutes a slot.
 insert into doctors (user_id, hospital_id, specialty, room, token_prefix, slot_minutes)
