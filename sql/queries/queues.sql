@@ -99,3 +99,15 @@ select e.at, e.actor_id, u.name as actor_name, u.role as actor_role, e.verb, e.f
 from appointment_events e left join users u on u.id = e.actor_id
 where e.appointment_id = $1
 order by e.id;
+
+-- name: day_events
+-- The story of one day, oldest first, and what of it was taken back. $1 doctor, $2 day.
+select e.at, e.actor_id, u.name as actor_name, u.role as actor_role, e.verb, e.appointment_id, a.token, e.reason,
+       e.before, e.after, e.queue_version in (
+           select t.undoes from appointment_events t where t.doctor_id = $1 and t.day = $2 and t.undoes is not null
+       ) as undone
+from appointment_events e
+left join users u on u.id = e.actor_id
+left join appointments a on a.id = e.appointment_id
+where e.doctor_id = $1 and e.day = $2
+order by e.id;
