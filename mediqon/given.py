@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 
 from mediqon import database
 from mediqon.auth import models
-from mediqon.errors import malformed_body
+from mediqon.errors import Malformed, malformed_body
 from mediqon.live import feed
 
 Pool: TypeAlias = NamedDependency[database.Pool]
@@ -30,3 +30,8 @@ class Request(litestar.Request[Any, Any, Any]):
             return msgspec.json.decode(await self.body(), type=kind)
         except msgspec.DecodeError as error:
             raise malformed_body(error) from None
+
+    def refuse_parameters_but(self, *known: str) -> None:
+        """Raises Malformed for a query parameter that is not one of these: a typo is never silently dropped."""
+        for unknown in set(self.query_params) - {*known}:
+            raise Malformed(unknown, "is not a parameter of this request")

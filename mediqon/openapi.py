@@ -39,7 +39,7 @@ IDEMPOTENCY_KEY: Json = {
     "description": "The same key and body by the same user is done once; the answer to a repetition is the first one.",
     "schema": {"type": "string", "maxLength": 200},
 }
-SECRETS = {"Login": ["password"], "Registration": ["password"], "NewDoctor": ["password"]}
+SECRETS = {"Login": ["password"], "Registration": ["password"], "NewDoctor": ["password"], "NewStaff": ["password"]}
 
 
 def completed(document: Json) -> Json:

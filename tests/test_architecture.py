@@ -18,11 +18,18 @@ PURE = {
     "mediqon.queues.rules",
     "mediqon.queues.estimate",
     "mediqon.queues.views",
+    "mediqon.queues.replay",
+    "mediqon.queues.report",
+    "mediqon.queues.report_csv",
+    "mediqon.hospitals.doctors_file",
     "mediqon.live.channels",
     "mediqon.live.hub",
 }
 WITH_BOUNDS = {"mediqon.hospitals.models", "mediqon.fields"}
-STANDARD = {"collections", "datetime", "enum", "functools", "hashlib", "itertools", "math", "typing", "zoneinfo"}
+STANDARD = {
+    *("collections", "csv", "datetime", "enum", "functools", "hashlib", "io", "itertools", "math", "re", "statistics"),
+    *("typing", "zoneinfo"),
+}
 SPEAKS_HTTP = {"app", "errors", "given", "fields", "worker", "access", "idempotency", "socket"}
 FEATURES = ["auth", "hospitals", "queues", "appointments"]
 LINES_MAX = 300

@@ -191,8 +191,10 @@ async def test_an_import_is_for_the_own_hospital_and_has_an_end(clinic: Clinic, 
         assert (await send(asker, clinic.hospital_id, FILE)).status == status
         assert (await send(asker, clinic.hospital_id, FILE, dry_run=True)).status == status
     assert (await send(clinic.reception, clinic.hospital_id, FIRST + "x" * 70_000)).status == 413
-    bad = await clinic.reception.ask("POST", f"/hospitals/{clinic.hospital_id}/import?dry_run=maybe", FILE.encode())
-    assert bad.status == 400
+    for query in ("dry_run=maybe", "dryrun=true"):
+        path = f"/hospitals/{clinic.hospital_id}/import?{query}"
+        assert (await clinic.reception.ask("POST", path, FILE.encode())).status == 400
+    assert len((await server.anybody.get(f"/hospitals/{clinic.hospital_id}/doctors"))["items"]) == 1
 
 
 async def test_the_shell_imports_beside_a_running_server(clinic: Clinic, server: Server, tmp_path: Path) -> None:

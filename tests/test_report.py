@@ -231,6 +231,7 @@ async def test_the_report_is_the_doctors_and_the_hospitals(clinic: Clinic, serve
         assert (await asker.get(path)).status == status
     assert (await clinic.reception.get("/queues/999999/report")).status == 404
     assert (await clinic.reception.get(f"{path}?date=yesterday")).status == 400
+    assert (await clinic.reception.get(f"{path}?day=2026-11-23")).status == 400
 
 
 async def test_a_consultation_that_only_midnight_ended_has_no_length(

@@ -1,9 +1,8 @@
 """The import of doctors and schedules over HTTP."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from litestar import Request, Response, post
+from litestar import Response, post
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import FromQuery
 
@@ -12,7 +11,7 @@ from mediqon.auth.access import SECURITY, only, refuse_elsewhere
 from mediqon.auth.models import Role
 from mediqon.database import reading, transaction
 from mediqon.fields import PathId
-from mediqon.given import Actor, Feed, Now, Pool
+from mediqon.given import Actor, Feed, Now, Pool, Request
 from mediqon.hospitals import doctors_file, importing
 from mediqon.hospitals.importing import Imported
 
@@ -34,7 +33,7 @@ class TakesCsv(Operation):
     operation_class=TakesCsv,
 )
 async def import_doctors(
-    request: Request[Any, Any, Any],
+    request: Request,
     hospital_id: PathId,
     actor: Actor,
     pool: Pool,
@@ -48,6 +47,7 @@ async def import_doctors(
     password, told in this answer only; a repetition under the same `Idempotency-Key` is answered without. 400
     `import_errors` with `errors: [{line, field, message}]`, 409 `email_taken`, `doctors_changed`.
     """
+    request.refuse_parameters_but("dry_run")
     refuse_elsewhere(hospital_id, actor)
     file = doctors_file.read(await request.body())
     attempt = await idempotency.attempt(request, actor.id)

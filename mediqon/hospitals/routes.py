@@ -7,11 +7,12 @@ from typing import Any
 from litestar import Request, Response, delete, get, patch, post, put
 from litestar.params import FromQuery, JSONBody
 
+from mediqon import given
 from mediqon.auth import idempotency, passwords
 from mediqon.auth.access import SECURITY, only, refuse_elsewhere
 from mediqon.auth.models import Role
 from mediqon.database import reading, statements, transaction
-from mediqon.errors import Malformed, NotFound
+from mediqon.errors import NotFound
 from mediqon.fields import PathId
 from mediqon.given import Actor, Feed, Now, Pool
 from mediqon.hospitals import doctors
@@ -101,11 +102,10 @@ async def get_schedule(doctor_id: PathId, pool: Pool) -> Schedule:
 
 @get("/doctors/{doctor_id:int}/slots")
 async def list_slots(
-    request: Request[Any, Any, Any], doctor_id: PathId, pool: Pool, now: Now, date: FromQuery[date | None] = None
+    request: given.Request, doctor_id: PathId, pool: Pool, now: Now, date: FromQuery[date | None] = None
 ) -> Slots:
     """The seats of a day (today where left out), and which can be booked."""
-    for unknown in set(request.query_params) - {"date"}:
-        raise Malformed(unknown, "is not a parameter of this request")
+    request.refuse_parameters_but("date")
     async with reading(pool) as conn:
         practice = await find_practice(conn, doctor_id)
         day = date or local_day(now, practice.timezone)

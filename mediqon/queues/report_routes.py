@@ -1,18 +1,19 @@
 """A doctor's day report over HTTP, as JSON or CSV."""
 
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import msgspec
-from litestar import Request, Response, get
+from litestar import Response, get
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, Schema
 from litestar.params import FromQuery
 
 from mediqon.auth.access import SECURITY, only
 from mediqon.auth.models import Role
 from mediqon.database import Connection, snapshot, statements
 from mediqon.fields import PathId
-from mediqon.given import Actor, Feed, Pool
+from mediqon.given import Actor, Feed, Pool, Request
 from mediqon.queues import days, report_csv
 from mediqon.queues.models import DayKey, Snapshot
 from mediqon.queues.replay import Deed, Who
@@ -22,14 +23,26 @@ from mediqon.queues.routes import refuse_others
 JSON, CSV = "application/json", "text/csv"
 
 
+@dataclass
+class TellsCsvToo(Operation):
+    """Says in the API's description that the report is also there as CSV."""
+
+    def __post_init__(self) -> None:
+        told = (self.responses or {}).get("200")
+        if isinstance(told, OpenAPIResponse) and told.content is not None:
+            rows = Schema(type=OpenAPIType.STRING, description=report_csv.__doc__)
+            told.content[CSV] = OpenAPIMediaType(schema=rows)
+
+
 @get(
     "/queues/{doctor_id:int}/report",
     guards=[only(Role.DOCTOR, Role.HOSPITAL)],
     security=SECURITY,
     responses={200: ResponseSpec(Report)},
+    operation_class=TellsCsvToo,
 )
 async def day_report(
-    request: Request[Any, Any, Any],
+    request: Request,
     doctor_id: PathId,
     actor: Actor,
     pool: Pool,
@@ -40,6 +53,7 @@ async def day_report(
 
     For that doctor and its hospital. With `Accept: text/csv` one row for each visit, times in the hospital's timezone.
     """
+    request.refuse_parameters_but("date")
     key = DayKey(doctor_id, date or (await feed.today(doctor_id)).day)
     async with snapshot(pool) as conn:
         facts = await days.look(conn, key)
