@@ -40,6 +40,7 @@ LOST = (
     asyncpg.TransactionRollbackError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
 )
 """What asyncpg raises while PostgreSQL is away, starting, stopping, read-only or overwhelmed: answered with 503."""
 

@@ -178,10 +178,12 @@ async def _book_phone(http: httpx.AsyncClient, clinic: Clinic) -> str:
     patient = Person(http, clinic.patient, clinic.password)
     doctor_id = clinic.doctor_ids[0]
     free = [slot["time"] for slot in _read(await http.get(f"/doctors/{doctor_id}/slots"))["slots"] if slot["free"]]
-    booking = {"doctor_id": doctor_id, "time": free[min(PHONE_SLOT, len(free) - 1)]}
-    booked = await patient.ask("POST", "/appointments/book", booking)
+    booked = None
+    if free:
+        booking = {"doctor_id": doctor_id, "time": free[min(PHONE_SLOT, len(free) - 1)]}
+        booked = await patient.ask("POST", "/appointments/book", booking)
     mine = (await patient.ask("GET", "/appointments/mine"))["appointments"]
-    return (booked or mine[0])["code"]
+    return (booked or mine[0])["code"] if booked or mine else "no-seat-is-free-today"
 
 
 def _print_doors(url: str, clinic: Clinic, code: str) -> None:

@@ -87,10 +87,10 @@ async def refresh(data: JSONBody[RefreshToken], pool: Pool, now: Now, state: Sta
 
 
 @post("/auth/logout", status_code=204, guards=[anyone_known], security=SECURITY)
-async def logout(data: JSONBody[RefreshToken], pool: Pool, now: Now) -> None:
+async def logout(data: JSONBody[RefreshToken], actor: Actor, pool: Pool, now: Now) -> None:
     """Ends the session."""
     async with reading(pool) as conn:
-        await sessions.end(conn, data.refresh_token, now=now)
+        await sessions.end(conn, data.refresh_token, user_id=actor.id, now=now)
 
 
 @get("/auth/me", guards=[anyone_known], security=SECURITY)

@@ -39,10 +39,10 @@ async def rotate(conn: Connection, refresh_token: str, *, now: datetime) -> tupl
     return row["user_id"], f"{session}.{following}"
 
 
-async def end(conn: Connection, refresh_token: str, *, now: datetime) -> None:
-    """Revokes the session of this token, spent or not; nothing happens if there is none."""
+async def end(conn: Connection, refresh_token: str, *, user_id: int, now: datetime) -> None:
+    """Revokes the user's session of this token, spent or not; nothing happens if there is none."""
     session, _ = _parse(refresh_token)
-    await conn.execute(SQL.revoke_session, session, now)
+    await conn.execute(SQL.end_session, session, now, user_id)
 
 
 def _parse(refresh_token: str) -> tuple[UUID, str]:

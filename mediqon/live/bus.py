@@ -97,6 +97,9 @@ class Bus:
                 await self._hear()
             except LOST as error:
                 self._lose(error)
+            except Exception as error:
+                log.exception("the bus listener starts over")
+                self._lose(error)
             delay = RECONNECT_SECONDS[0] if self._heard else min(delay * 2, longest)
             self._heard = 0.0
             await asyncio.sleep(delay)
@@ -109,6 +112,9 @@ class Bus:
             async with asyncio.timeout(CONNECT_SECONDS):
                 await pubsub.subscribe(self._echo, *self._wanted)
             self._pubsub = pubsub
+            if self._wanted:  # what was asked for while we connected
+                async with asyncio.timeout(CONNECT_SECONDS), self._lock:
+                    await pubsub.subscribe(*self._wanted)
             beat = asyncio.create_task(self._beat(), name="bus echo")
             try:
                 await self._pump(pubsub)

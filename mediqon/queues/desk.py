@@ -130,13 +130,21 @@ async def place_before(
     waiting = rules.call_order(facts.visits)
     visit = facts.visit(visit_id)
     others = [other for other in waiting if other.id != visit_id]
-    target = next((other for other in others if other.id == before_id), None)
-    if visit not in waiting or (before_id is not None and target is None):
+    index = len(others) if before_id is None else _index(others, before_id)
+    if visit not in waiting or index is None:
         raise VisitOver("Only somebody who is checked in can be moved, and only among those who are.")
-    due = rules.due_before(target) if target else rules.due_last(others, now)
-    after = msgspec.structs.replace(visit, due_at=due, place_rule=PlaceRule.MOVED, version=visit.version + 1)
-    change = Change(verb="place", before=visit, after=after, reason=reason)
-    return await days.write(conn, facts, [change], actor=actor, now=now)
+    moved, *gave_way = rules.placed_before(visit, others, index, now=now)
+    changes = [Change(verb="place", before=visit, after=_next(moved, place_rule=PlaceRule.MOVED), reason=reason)]
+    changes += [Change(verb="give_way", before=facts.visit(each.id), after=_next(each)) for each in gave_way]
+    return await days.write(conn, facts, changes, actor=actor, now=now)
+
+
+def _index(line: list[Visit], visit_id: int) -> int | None:
+    return next((index for index, each in enumerate(line) if each.id == visit_id), None)
+
+
+def _next(visit: Visit, **changed: object) -> Visit:
+    return msgspec.structs.replace(visit, version=visit.version + 1, **changed)
 
 
 async def _call(

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+import msgspec
+
 from mediqon.auth.models import Role
 from mediqon.hospitals.models import Policy
 from mediqon.queues.models import IN_ROOM, PlaceRule, Priority, Status, Visit
@@ -101,14 +103,21 @@ def due_return(visit: Visit, waiting: Sequence[Visit], *, policy: Policy) -> dat
     return min([visit.due_at, *(due - PLACE_STEP for due in after)])
 
 
-def due_before(other: Visit) -> datetime:
-    """The place right before somebody who waits."""
-    return other.due_at - PLACE_STEP
+def placed_before(visit: Visit, line: Sequence[Visit], index: int, *, now: datetime) -> list[Visit]:
+    """`visit` right before the one at `index` of the `line`, or behind everybody; then those who give way to it.
 
-
-def due_last(waiting: Sequence[Visit], now: datetime) -> datetime:
-    """The place behind everybody who waits."""
-    return max([now, *(other.due_at for other in waiting)]) + PLACE_STEP
+    Who is due at the same instant, or was put there earlier, gives way by a step, so that all else keeps its order.
+    """
+    urgent = visit.priority is Priority.EMERGENCY
+    ahead = [other for other in line[:index] if (other.priority is Priority.EMERGENCY) is urgent]
+    behind = [other for other in line[index:] if (other.priority is Priority.EMERGENCY) is urgent]
+    due = behind[0].due_at - PLACE_STEP if behind else now
+    moved = [msgspec.structs.replace(visit, due_at=max([due, *(other.due_at + PLACE_STEP for other in ahead)]))]
+    for other in behind:
+        if place(other) > place(moved[-1]):
+            break
+        moved.append(msgspec.structs.replace(other, due_at=moved[-1].due_at + PLACE_STEP))
+    return moved
 
 
 def due_with_priority(visit: Visit, to: Priority, *, policy: Policy) -> datetime:

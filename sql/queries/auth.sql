@@ -40,6 +40,10 @@ update users set disabled_at = $2 where id = $1;
 -- Ends everything an account is logged in with. $1 user, $2 now.
 update sessions set revoked_at = $2 where user_id = $1 and revoked_at is null;
 
+-- name: end_session
+-- Revokes a session of this user. $1 session, $2 now, $3 user.
+update sessions set revoked_at = $2 where id = $1 and user_id = $3 and revoked_at is null;
+
 -- name: claim_key
 -- Reserves an idempotency key; waits for a twin that is still under way. $1 user, $2 key, $3 request hash, $4 now.
 insert into idempotency_keys (user_id, key, request_hash, created_at) values ($1, $2, $3, $4)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from itertools import product
 from typing import Any
 
 import pytest
@@ -34,11 +35,11 @@ async def test_whoever_registers_is_a_patient_and_never_sees_the_password_again(
     assert b"password" not in answer.raw
 
 
-@pytest.mark.parametrize("field", [{"role": "hospital"}, {"hospital_id": 1}, {"id": 7}, {"nmae": "A"}])
-async def test_nobody_registers_with_more_than_is_asked(server: Server, field: dict[str, Any]) -> None:
-    answer = await register(server, **field)
-    refused(answer, 400, "malformed")
-    assert answer["errors"][0]["field"] == next(iter(field))
+async def test_nobody_registers_with_more_than_is_asked(server: Server) -> None:
+    for field in ("role", "hospital_id", "id", "nmae"):
+        answer = await register(server, **{field: "hospital"})
+        refused(answer, 400, "malformed")
+        assert answer["errors"][0]["field"] == field
     refused(await log_in(server), 401, "invalid_credentials")
 
 
@@ -48,11 +49,11 @@ async def test_one_address_is_one_account_however_it_is_written(server: Server) 
     assert (await log_in(server, EMAIL.title())).status == 200
 
 
-@pytest.mark.parametrize("email", ["ΑΣΊΑ@example.org", "İ@example.org", "\ua7cb@example.org"])
-async def test_letters_that_programs_lower_differently_make_an_account_all_the_same(server: Server, email: str) -> None:
-    assert (await register(server, email=email)).status == 201
-    assert (await log_in(server, email)).status == 200
-    refused(await register(server, email=email), 409, "email_taken")
+async def test_letters_that_programs_lower_differently_make_an_account_all_the_same(server: Server) -> None:
+    for email in ("ΑΣΊΑ@example.org", "İ@example.org", "\ua7cb@example.org"):
+        assert (await register(server, email=email)).status == 201
+        assert (await log_in(server, email)).status == 200
+        refused(await register(server, email=email), 409, "email_taken")
 
 
 async def test_twenty_registrations_of_one_address_make_one_account(server: Server) -> None:
@@ -132,9 +133,9 @@ async def test_a_logout_ends_the_session_and_may_be_repeated(server: Server) -> 
     refused(await refresh(server, login["refresh_token"]), 401, "invalid_token")
 
 
-@pytest.mark.parametrize("token", ["", "x", "12345678-1234-5678-1234-567812345678.secret", "\x00", "a.b.c", "é" * 300])
-async def test_a_refresh_token_that_is_not_ours_is_401(server: Server, token: str) -> None:
-    refused(await refresh(server, token), 401, "invalid_token")
+async def test_a_refresh_token_that_is_not_ours_is_401(server: Server) -> None:
+    for token in ("", "x", "12345678-1234-5678-1234-567812345678.secret", "\x00", "a.b.c", "é" * 300):
+        refused(await refresh(server, token), 401, "invalid_token")
 
 
 async def test_the_same_registration_under_the_same_key_makes_one_account(server: Server) -> None:
@@ -146,6 +147,7 @@ async def test_the_same_registration_under_the_same_key_makes_one_account(server
     refused(other, 409, "idempotency_mismatch")
 
 
+BROKEN_ESCAPES = ("\\ud800", "\\udc00\\ud800", "\\u00", "\\x00")
 BAD_REGISTRATIONS: list[dict[str, Any]] = [
     *({"name": name} for name in ("", " ", "a\x00b", "a\nb", "a\n", "\x7f", "x" * 121, 7, None, ["A"])),
     *({"email": email} for email in ("", "a", "a@", "@b", "a b@c", "a@b@c", "a@b\n", "a@\x00b", "x" * 251 + "@b.c", 7)),
@@ -163,9 +165,8 @@ async def test_every_malformed_registration_is_400_names_the_field_and_makes_no_
     refused(await log_in(server), 401, "invalid_credentials")
 
 
-@pytest.mark.parametrize("escape", ["\\ud800", "\\udc00\\ud800", "\\u00", "\\x00"])
-async def test_a_broken_escape_in_any_text_is_400(server: Server, escape: str) -> None:
-    for field in ("name", "email", "password", "phone"):
+async def test_a_broken_escape_in_any_text_is_400(server: Server) -> None:
+    for field, escape in product(("name", "email", "password", "phone"), BROKEN_ESCAPES):
         body = json.dumps({"name": "A", "email": EMAIL, "password": PASSWORD, "phone": "123"} | {field: "ESCAPE"})
         answer = await server.anybody.post("/auth/register", body.replace("ESCAPE", f"a{escape}b@c").encode())
         refused(answer, 400, "malformed")

@@ -70,13 +70,12 @@ def good_claims(asker: Asker) -> Claims:
     return jwt.decode(str(asker.token), options={"verify_signature": False})
 
 
-@pytest.mark.parametrize("what", FORGED)
-async def test_a_forged_token_is_401(clinic: Clinic, what: str) -> None:
-    token = FORGED[what](good_claims(clinic.reception), clinic.server.settings.jwt_secret)
-    forger = Asker(clinic.server.http, token)
-    answer = await forger.get("/auth/me")
-    refused(answer, 401, "invalid_token")
-    assert answer.headers["www-authenticate"].startswith("Bearer")
+async def test_a_forged_token_is_401(clinic: Clinic) -> None:
+    for what, forge in FORGED.items():
+        token = forge(good_claims(clinic.reception), clinic.server.settings.jwt_secret)
+        answer = await Asker(clinic.server.http, token).get("/auth/me")
+        assert (answer.status, answer.get("code")) == (401, "invalid_token"), what
+        assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
 async def test_the_control_of_all_these_forgeries_is_a_token_that_passes(clinic: Clinic) -> None:
@@ -105,10 +104,10 @@ async def test_an_access_token_is_no_refresh_token(clinic: Clinic) -> None:
     refused(answer, 401, "invalid_token")
 
 
-@pytest.mark.parametrize("scheme", ["Basic {}", "{}", "Bearer", "JWT {}", "Bearer  {}", "Bearer {} x", "Token {}"])
-async def test_only_the_bearer_scheme_opens(clinic: Clinic, scheme: str) -> None:
-    answer = await clinic.server.anybody.get("/auth/me", authorization=scheme.format(clinic.doctor.token))
-    refused(answer, 401, "invalid_token")
+async def test_only_the_bearer_scheme_opens(clinic: Clinic) -> None:
+    for scheme in ("Basic {}", "{}", "Bearer", "JWT {}", "Bearer  {}", "Bearer {} x", "Token {}"):
+        answer = await clinic.server.anybody.get("/auth/me", authorization=scheme.format(clinic.doctor.token))
+        assert (answer.status, answer["code"]) == (401, "invalid_token"), scheme
 
 
 async def test_without_a_header_it_is_401_before_anything_else_is_looked_at(clinic: Clinic) -> None:

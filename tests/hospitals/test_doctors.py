@@ -175,21 +175,19 @@ async def test_today_is_the_hospitals_date_not_the_servers(clinic: Clinic, clock
     assert (await clinic.server.anybody.get(f"/queues/{clinic.doctor_id}"))["date"] == "2026-11-24"
 
 
-@pytest.mark.parametrize("date", ["0001-01-01", "1970-01-01", "2999-12-31", "9999-12-30", "9999-12-31"])
-async def test_an_absurd_date_has_seats_but_none_to_sell(clinic: Clinic, date: str) -> None:
-    answer = await slots(clinic, f"?date={date}")
-    assert (answer.status, answer["date"]) == (200, date)
-    assert not any(each["free"] for each in answer["slots"])
+async def test_an_absurd_date_has_seats_but_none_to_sell(clinic: Clinic) -> None:
+    for date in ("0001-01-01", "1970-01-01", "2999-12-31", "9999-12-30", "9999-12-31"):
+        answer = await slots(clinic, f"?date={date}")
+        assert (answer.status, answer["date"]) == (200, date)
+        assert not any(each["free"] for each in answer["slots"])
 
 
-@pytest.mark.parametrize(
-    "query",
-    ["?date=2026-02-30", "?date=2026-13-01", "?date=soon", "?date=", "?date=0", "?date=2026-11-24T00:00:00Z", "?dat=x"],
-)
-async def test_a_date_that_is_none_and_a_parameter_that_is_none_are_400(clinic: Clinic, query: str) -> None:
-    answer = await slots(clinic, query)
-    refused(answer, 400, "malformed")
-    assert answer["errors"][0]["field"] == query[1:].split("=")[0]
+async def test_a_date_that_is_none_and_a_parameter_that_is_none_are_400(clinic: Clinic) -> None:
+    for date in ("2026-02-30", "2026-13-01", "soon", "", "0", "2026-11-24T00:00:00Z"):
+        answer = await slots(clinic, f"?date={date}")
+        assert (answer.status, answer["errors"][0]["field"]) == (400, "date"), date
+    answer = await slots(clinic, "?dat=2026-11-24")
+    assert (answer.status, answer["errors"][0]["field"]) == (400, "dat")
 
 
 async def test_an_unknown_doctor_or_hospital_is_404_whatever_its_number(server: Server) -> None:

@@ -52,8 +52,8 @@ export async function login(email, password) {
 /** Ends the session here and on the server; being offline does not keep anybody logged in here. */
 export async function logout() {
   const token = kept.read();
+  if (token) await post("/auth/logout", { refresh_token: token }).catch(() => {});
   forget();
-  if (token) await post("/auth/logout", { refresh_token: token }, { anonymous: true }).catch(() => {});
 }
 
 /** True when there is a session, or one that can still be renewed. */
