@@ -153,6 +153,19 @@ async def test_a_patient_moves_a_booking_to_another_day_and_keeps_the_link(clini
     assert next(slot for slot in slots if slot["time"] == "09:30")["free"]
 
 
+async def test_two_put_before_the_same_one_stand_there_in_turn_and_undo_takes_back_each(clinic: Clinic) -> None:
+    first, *_, fourth, fifth = await seated(clinic, "09:00", "09:10", "09:20", "09:30", "09:40")
+    for moved in (fifth, fourth):
+        answer = await clinic.reception.patch(
+            f"/appointments/{moved['id']}/place", {"before": first["id"], "reason": "small child"}
+        )
+        assert (answer.status, answer["version"]) == (200, 3)
+    assert await tokens(clinic.doctor, clinic.doctor_id) == ["A-005", "A-004", "A-001", "A-002", "A-003"]
+    for order in (["A-005", "A-001", "A-002", "A-003", "A-004"], ["A-001", "A-002", "A-003", "A-004", "A-005"]):
+        undone = await clinic.doctor.post(f"/queues/{clinic.doctor_id}/undo")
+        assert [visit["token"] for visit in undone["waiting"]] == order
+
+
 async def test_a_manual_move_says_who_why_and_stands_where_it_was_put(clinic: Clinic) -> None:
     first, _, third = await seated(clinic, "09:00", "09:10", "09:20")
     moved = await clinic.reception.patch(

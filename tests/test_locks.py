@@ -109,3 +109,26 @@ async def test_a_first_look_shows_one_version_and_not_a_mixture_of_two(server: S
         await conn.execute("update appointments set status = 'COMPLETED', ended_at = now() where id = $1", visit["id"])
     seen = await look
     assert (seen["version"], len(seen["tokens"])) in {(1, 1), (2, 0)}
+
+
+async def test_who_waited_while_the_doctor_changed_rooms_shows_the_new_room(server: Server, clinic: Clinic) -> None:
+    await clinic.reception.walk_in(clinic.doctor_id)
+    async with holding(server, "update queues set version = version + 1") as conn:
+        await conn.execute("update doctors set room = '9'")
+        walks_in = asyncio.create_task(clinic.reception.walk_in(clinic.doctor_id))
+        await waiting(conn, 1)
+    assert (await walks_in).status == 201
+    shown = await server.anybody.get(f"/queues/{clinic.doctor_id}")
+    assert (shown["version"], shown["room"]) == (3, "9")
+
+
+async def test_a_change_of_room_counts_also_when_somebody_opens_the_day_at_that_moment(
+    server: Server, clinic: Clinic
+) -> None:
+    opening = "insert into queues (doctor_id, day, version) values ($1, date '2026-11-23', 1)"
+    async with holding(server, opening, clinic.doctor_id) as conn:
+        changes = asyncio.create_task(clinic.reception.patch(f"/doctors/{clinic.doctor_id}", {"room": "9"}))
+        await waiting(conn, 1)
+    assert (await changes).status == 200
+    shown = await server.anybody.get(f"/queues/{clinic.doctor_id}")
+    assert (shown["version"], shown["room"]) == (2, "9")

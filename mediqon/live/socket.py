@@ -70,14 +70,18 @@ async def live_display(socket: Socket, key: FromPath[str], feed: given.Feed) -> 
 
     async def subscribe(mailbox: Mailbox) -> Callable[[], None]:
         doctor_ids = await feed.watch_display(key, mailbox)
-        for doctor_id in doctor_ids:
-            await feed.watch(doctor_id, "public", mailbox)
 
         def leave() -> None:
             feed.unwatch_display(key, mailbox)
             for doctor_id in doctor_ids:
                 feed.unwatch(doctor_id, "public", mailbox)
 
+        try:
+            for doctor_id in doctor_ids:
+                await feed.watch(doctor_id, "public", mailbox)
+        except BaseException:
+            leave()
+            raise
         return leave
 
     await _serve(socket, feed, subscribe)

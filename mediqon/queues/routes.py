@@ -74,14 +74,20 @@ class Events(msgspec.Struct, frozen=True):
     events: list[Event]
 
 
-@get("/queues/{doctor_id:int}", responses={200: ResponseSpec(QueueFrame)})
+@get(
+    "/queues/{doctor_id:int}",
+    responses={200: ResponseSpec(QueueFrame, generate_examples=False, description="The public queue")},
+)
 async def public_queue(request: Request[Any, Any, Any], doctor_id: PathId, feed: Feed) -> Response[bytes]:
     """Today's line, tokens only. Answers 304 to an `If-None-Match` that is current."""
     topic = await feed.topic(await feed.today(doctor_id))
     return _tagged(request, topic.public.bytes, topic.public.etag)
 
 
-@get("/tokens/{code:str}", responses={200: ResponseSpec(TokenView)})
+@get(
+    "/tokens/{code:str}",
+    responses={200: ResponseSpec(TokenView, generate_examples=False, description="The place in line")},
+)
 async def token(request: Request[Any, Any, Any], code: FromPath[str], feed: Feed) -> Response[bytes]:
     """One place in line, for whoever has its code. Answers 304 to an `If-None-Match` that is current."""
     body = msgspec.json.encode(await feed.token(code))
@@ -92,7 +98,7 @@ async def token(request: Request[Any, Any, Any], code: FromPath[str], feed: Feed
     "/appointments/doctor/{doctor_id:int}/today",
     guards=[staff_only],
     security=SECURITY,
-    responses={200: ResponseSpec(DeskFrame)},
+    responses={200: ResponseSpec(DeskFrame, generate_examples=False, description="The staff queue")},
 )
 async def staff_queue(doctor_id: PathId, actor: Actor, feed: Feed) -> Response[bytes]:
     """Today's staff queue, for that doctor and its hospital."""

@@ -1,5 +1,6 @@
 """Hours made into seats, without a server."""
 
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -58,6 +59,39 @@ def test_a_change_of_hours_never_sells_a_number_or_a_time_twice(sold: set[int], 
     free = free_seats(after, taken)
     assert not {seat.number for seat in free} & sold
     assert not {seat.at for seat in free} & {each.at for each in taken}
+
+
+def tiling(windows: list[tuple[int, int, int]]) -> tuple[Hours, ...]:
+    """Windows one after the other from nine on: so long a break, so many minutes, so many seats a slot."""
+    found, minute = list[Hours](), 540
+    for gap, length, capacity in windows:
+        found.append(Hours(minute + gap, minute + gap + length, capacity))
+        minute += gap + length
+    return tuple(found)
+
+
+schedules = st.lists(
+    st.tuples(st.integers(0, 3).map(lambda n: n * 10), st.integers(1, 9).map(lambda n: n * 10), st.integers(1, 3)),
+    max_size=4,
+).map(tiling)
+
+
+@given(schedules, schedules, st.sampled_from([10, 15, 20]), st.sampled_from([10, 15, 20]), st.data())
+def test_after_any_change_of_hours_no_time_holds_more_patients_than_it_has_seats(
+    old: tuple[Hours, ...], new: tuple[Hours, ...], old_minutes: int, new_minutes: int, data: st.DataObject
+) -> None:
+    taken: list[Sold] = []
+    for seats in (grid(DAY, UTC_ZONE, old_minutes, old), grid(DAY, UTC_ZONE, new_minutes, new)):
+        seats_at = Counter(seat.at for seat in seats)
+        promised_before = Counter(each.at for each in taken)
+        while free := free_seats(seats, taken):
+            seat = data.draw(st.sampled_from(free))
+            taken.append(Sold(seat.number, seat.at))
+            if data.draw(st.booleans()):
+                break
+        assert len({each.number for each in taken}) == len(taken)
+        for at, promised in Counter(each.at for each in taken).items():
+            assert promised <= max(seats_at[at], promised_before[at])
 
 
 def test_the_ends_of_the_calendar_have_no_instant_and_no_error() -> None:

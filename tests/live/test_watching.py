@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from builders import Clinic, Server
 from conftest import Clock, serving
+from mediqon.database import connection
 from mediqon.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -37,6 +38,21 @@ async def test_a_day_that_nobody_looks_at_any_more_is_forgotten(server: Server, 
             while f"{clinic.doctor_id}:2026-11-23" in await listened_to(server.settings):
                 await asyncio.sleep(0.1)
         assert f"{other_id}:2026-11-23" in await listened_to(server.settings)
+
+
+async def test_a_display_that_could_not_be_opened_leaves_nothing_watched(
+    server: Server, clinic: Clinic, clock: Clock
+) -> None:
+    gone_id, _ = await clinic.add_doctor()
+    display = await clinic.display(clinic.doctor_id, gone_id)
+    async with connection(server.settings) as conn:
+        await conn.execute("delete from doctors where id = $1", gone_id)
+    async with server.watch(f"/live/displays/{display['key']}") as wall:
+        assert await wall.closed() == 4404
+    clock.forward(minutes=2)
+    async with asyncio.timeout(SWEEP_SECONDS):
+        while f"{clinic.doctor_id}:2026-11-23" in await listened_to(server.settings):
+            await asyncio.sleep(0.1)
 
 
 async def test_yesterday_is_forgotten_once_its_screens_have_turned_to_today(

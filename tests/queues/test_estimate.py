@@ -73,3 +73,43 @@ def test_somebody_booked_is_never_expected_before_the_slot() -> None:
     slot = NOW + timedelta(minutes=90)
     window = estimate.forecast([Pending(slot)], now=NOW, slot_minutes=10, in_room_since=None)[0]
     assert window.expected >= slot - timedelta(seconds=1)
+
+
+lines = st.lists(st.none() | st.integers(-60, 240), min_size=1, max_size=25).map(
+    lambda slots: [Pending(None if slot is None else NOW + timedelta(minutes=slot)) for slot in slots]
+)
+
+
+@given(lines, st.integers(1, 60), st.none() | st.floats(0, 600), st.integers(0, 120))
+def test_any_line_has_ordered_windows_that_are_not_over(
+    pending: list[Pending], slot_minutes: int, lasted: float | None, delay: int
+) -> None:
+    since = None if lasted is None else NOW - timedelta(minutes=lasted)
+    windows = estimate.forecast(
+        pending, now=NOW, slot_minutes=slot_minutes, in_room_since=since, delay_minutes=float(delay)
+    )
+    for place, window in zip(pending, windows, strict=True):
+        assert NOW <= window.earliest <= window.expected <= window.latest
+        if place.slot_at is not None:
+            assert window.expected >= place.slot_at - timedelta(seconds=1)
+
+
+@given(lines, st.integers(0, 60), st.integers(1, 60))
+def test_a_longer_delay_brings_nobody_forward_in_any_line(pending: list[Pending], delay: int, more: int) -> None:
+    def expected(minutes: int) -> list[Window]:
+        return estimate.forecast(pending, now=NOW, slot_minutes=10, in_room_since=None, delay_minutes=float(minutes))
+
+    for shorter, longer in zip(expected(delay), expected(delay + more), strict=True):
+        assert longer.expected >= shorter.expected
+        assert longer.earliest >= shorter.earliest
+
+
+@given(st.integers(2, 60), st.integers(1, 60), st.none() | st.floats(0, 600))
+def test_down_the_line_of_those_who_are_here_every_edge_of_the_window_moves_later(
+    count: int, slot_minutes: int, lasted: float | None
+) -> None:
+    since = None if lasted is None else NOW - timedelta(minutes=lasted)
+    windows = line(count, slot_minutes=slot_minutes, since=since)
+    for edge in ("earliest", "expected", "latest"):
+        times = [getattr(window, edge) for window in windows]
+        assert times == sorted(times)

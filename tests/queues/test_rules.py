@@ -136,3 +136,44 @@ def test_somebody_back_from_hold_goes_right_behind_the_next_two(line: list[Visit
     position = rules.call_order([*waiting, returned]).index(returned)
     urgent = len(waiting) - len(calm)
     assert position == max(min(POLICY.return_after, len(waiting)), urgent)
+
+
+@given(people, st.integers(0, 4))
+def test_somebody_back_from_hold_never_passes_the_next_few_however_many_are_due_at_once(
+    line: list[Visit], ahead: int
+) -> None:
+    waiting = rules.call_order(line)
+    policy = msgspec.structs.replace(POLICY, return_after=ahead)
+    back = visit(99, due_at=NINE, checked_in_at=NINE - timedelta(hours=2))
+    returned = msgspec.structs.replace(back, due_at=rules.due_return(back, waiting, policy=policy))
+    order = rules.call_order([*waiting, returned])
+    position = order.index(returned)
+    calm = [each for each in waiting if each.priority is not Priority.EMERGENCY]
+    urgent = len(waiting) - len(calm)
+    last = waiting[:ahead][-1].due_at if waiting[:ahead] else None
+    due_together = sum(each.due_at == last for each in calm[max(ahead - urgent, 0) :])
+    expected = max(min(ahead, len(waiting)), urgent)
+    assert expected <= position <= expected + due_together
+
+
+@given(people, st.integers(0, 12), st.integers(0, 12), st.booleans())
+def test_somebody_put_before_another_stands_right_there_and_nobody_else_changes_order(
+    line: list[Visit], who: int, index: int, all_due_at_once: bool
+) -> None:
+    if all_due_at_once:
+        line = [msgspec.structs.replace(each, due_at=NINE) for each in line]
+    waiting = [each for each in rules.call_order(line) if each.priority is not Priority.EMERGENCY]
+    for _ in waiting[:3]:
+        moved = waiting[who % len(waiting)]
+        others = [each for each in waiting if each is not moved]
+        place = index % (len(others) + 1)
+        changed = {each.id: each for each in rules.placed_before(moved, others, place, now=NINE)}
+        waiting = rules.call_order([changed.get(each.id, each) for each in waiting])
+        assert [each.id for each in waiting] == [each.id for each in (*others[:place], moved, *others[place:])]
+
+
+def test_an_emergency_stays_in_front_wherever_somebody_else_is_put() -> None:
+    urgent, calm = visit(1, priority=Priority.EMERGENCY), visit(2, due_at=NINE + timedelta(hours=1))
+    placed, *gave_way = rules.placed_before(calm, [urgent], 0, now=NINE)
+    assert gave_way == []
+    assert rules.call_order([urgent, placed]) == [urgent, placed]
