@@ -14,6 +14,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 import mediqon
+import mediqon.appointments.date_routes
 import mediqon.appointments.leave_routes
 import mediqon.appointments.routes
 import mediqon.auth.routes
@@ -112,6 +113,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
         mediqon.queues.report_routes,
         mediqon.appointments.routes,
         mediqon.appointments.leave_routes,
+        mediqon.appointments.date_routes,
         mediqon.live.socket,
         mediqon.web.routes,
     )

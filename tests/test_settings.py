@@ -15,6 +15,7 @@ DEFAULTS = {
     "walk_in_wait_minutes": 15,
     "priority_lead_minutes": 20,
     "return_after": 2,
+    "calls_before_hold": 2,
     "rooms": 1,
     "walk_ins_per_day": 500,
     "horizon_days": 180,

@@ -1,23 +1,20 @@
-"""A doctor's leave: no new seat inside it, and one call that moves or cancels the visits it hits."""
+"""A doctor's leave: no new seat inside it, and the visits it hits."""
 
 import datetime as dt
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
 
 import asyncpg
 import msgspec
 
-from mediqon.appointments import moving
 from mediqon.auth.models import Actor
 from mediqon.database import Connection, statements
-from mediqon.errors import Conflict, Malformed, NotFound
+from mediqon.errors import Malformed, NotFound
 from mediqon.fields import Clock, EndClock, Reason
-from mediqon.hospitals import calendar
 from mediqon.hospitals.calendar import Practice
 from mediqon.hospitals.slots import MINUTES_OF_DAY, clock, instant, local_day, minute_of
 from mediqon.live.channels import Appointment
-from mediqon.queues import days, desk
+from mediqon.queues import days
 from mediqon.queues.models import DayKey, Facts, Status, Visit
 
 SQL = statements("appointments")
@@ -51,28 +48,6 @@ class LeaveHit(Leave, frozen=True, kw_only=True):
 
 class LeaveList(msgspec.Struct, frozen=True):
     leave: list[Leave]
-
-
-class Settlement(msgspec.Struct, forbid_unknown_fields=True):
-    """What becomes of every visit booked inside a leave: cancelled, or moved to the next free seat after it."""
-
-    action: Literal["cancel", "move"]
-    reason: Reason | None = None
-
-
-class Settled(msgspec.Struct, frozen=True):
-    """`left`: visits for which no free seat was found."""
-
-    settled: list[Appointment]
-    left: list[Appointment]
-
-
-class Step(NamedTuple):
-    """One visit dealt with: every day it changed, and where it stands now."""
-
-    changed: tuple[Facts, ...]
-    facts: Facts
-    visit_id: int
 
 
 async def add(conn: Connection, practice: Practice, asked: NewLeave) -> tuple[Leave, Facts]:
@@ -113,35 +88,6 @@ def hit(facts: Facts, leave: Leave) -> list[Visit]:
         if visit.status is Status.BOOKED and visit.scheduled_at and start - slot < visit.scheduled_at < end
     )
     return sorted(inside, key=lambda visit: (visit.due_at, visit.id))
-
-
-async def cancel(
-    conn: Connection, facts: Facts, visit: Visit, *, actor: Actor, now: datetime, reason: str | None
-) -> Step:
-    """Cancels one visit of a locked day."""
-    after = await desk.move(conn, facts, visit.id, Status.CANCELLED, actor=actor, now=now, reason=reason)
-    return Step((after,), after, visit.id)
-
-
-async def move(
-    conn: Connection, practice: Practice, leave: Leave, visit: Visit, *, actor: Actor, now: datetime
-) -> Step | None:
-    """Gives one visit the first free seat after the leave, on that day or a later one; None where there is none."""
-    day = leave.date
-    last = local_day(now, practice.timezone) + timedelta(days=practice.policy.horizon_days)
-    while day <= last:
-        for seat in (await calendar.read_day(conn, practice, day, now=now)).free:
-            if visit.scheduled_at is not None and seat.at < visit.scheduled_at:
-                continue
-            try:
-                moved = await moving.reschedule(
-                    conn, visit.id, practice, day=day, time=clock(seat.minute), actor=actor, now=now
-                )
-            except Conflict:
-                break  # that day is closed, or the patient has another visit on it
-            return Step((moved.left, moved.facts), moved.facts, visit.id)
-        day += timedelta(days=1)
-    return None
 
 
 def _edge(facts: Facts, leave: Leave, text: str) -> datetime:

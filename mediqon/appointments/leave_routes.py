@@ -6,8 +6,9 @@ import msgspec
 from litestar import Request, Response, delete, get, post
 from litestar.params import JSONBody
 
-from mediqon.appointments import leave
-from mediqon.appointments.leave import LeaveHit, LeaveList, NewLeave, Settled, Settlement
+from mediqon.appointments import leave, settling
+from mediqon.appointments.leave import LeaveHit, LeaveList, NewLeave
+from mediqon.appointments.settling import Settled, Settlement
 from mediqon.auth import idempotency
 from mediqon.auth.access import SECURITY, only
 from mediqon.auth.models import Role
@@ -17,7 +18,7 @@ from mediqon.fields import PathId
 from mediqon.given import Actor, Feed, Now, Pool
 from mediqon.hospitals.calendar import find_practice
 from mediqon.queues import days
-from mediqon.queues.models import DayKey, Facts
+from mediqon.queues.models import DayKey
 from mediqon.queues.views import Outlook, appointment
 
 hospital_only = only(Role.HOSPITAL)
@@ -66,24 +67,13 @@ async def settle_leave(
     leave_id: PathId, data: JSONBody[Settlement], actor: Actor, pool: Pool, feed: Feed, now: Now
 ) -> Settled:
     """Cancels, or moves to the next free seats, every visit booked inside a leave: all in one transaction."""
-    answer = Settled([], [])
-    changed: dict[DayKey, Facts] = {}
     async with transaction(pool) as conn:
         taken = await leave.find(conn, leave_id, actor)
         practice = await find_practice(conn, taken.doctor_id)
         facts = await days.lock(conn, DayKey(taken.doctor_id, taken.date))
-        for visit in leave.hit(facts, taken):
-            if data.action == "cancel":
-                facts = changed.get(facts.key, facts)
-                step = await leave.cancel(conn, facts, visit, actor=actor, now=now, reason=data.reason)
-            else:
-                step = await leave.move(conn, practice, taken, visit, actor=actor, now=now)
-            if step is None:
-                answer.left.append(appointment(Outlook(facts, now), visit))
-                continue
-            changed |= {each.key: each for each in step.changed}
-            answer.settled.append(appointment(Outlook(step.facts, now), step.facts.visit(step.visit_id)))
-    for each in changed.values():
+        visits = leave.hit(facts, taken)
+        answer, changed = await settling.settle(conn, practice, facts, visits, data, actor=actor, now=now)
+    for each in changed:
         await feed.publish(each)
     return answer
 

@@ -56,7 +56,9 @@ async def transfer(
     if source.key == target.key:
         return Moved(source, source, visit_id)
     status = Status.CHECKED_IN if visit.status in IN_ROOM else visit.status
-    there = msgspec.structs.replace(visit, status=status, called_at=None, started_at=None, version=visit.version + 1)
+    there = msgspec.structs.replace(
+        visit, status=status, called_at=None, started_at=None, calls=0, version=visit.version + 1
+    )
     try:
         async with conn.transaction():
             await conn.execute(SQL.transfer_visit, visit_id, target.doctor_id, status)

@@ -10,7 +10,7 @@ from mediqon.auth.models import Role
 from mediqon.auth.routes import add_user
 from mediqon.database import Connection, statements
 from mediqon.errors import EmailTaken, Malformed, NotFound
-from mediqon.hospitals.models import DoctorChange, NewDoctor, Schedule, Window
+from mediqon.hospitals.models import DateWindow, DoctorChange, NewDoctor, Schedule, Window
 from mediqon.hospitals.slots import clock, minute_of
 
 SQL = statements("hospitals")
@@ -54,6 +54,20 @@ async def hours(conn: Connection, doctor_id: int) -> Schedule:
     """A doctor's week."""
     rows = await conn.fetch(SQL.schedule_windows, doctor_id)
     return Schedule([Window(weekday, clock(start), clock(end), capacity) for weekday, start, end, capacity in rows])
+
+
+async def set_date(conn: Connection, doctor_id: int, day: date, windows: Sequence[Window]) -> None:
+    """Gives one date hours of its own instead of the week's."""
+    await conn.execute(SQL.mark_special_day, doctor_id, day)
+    await conn.execute(SQL.clear_special_windows, doctor_id, day)
+    rows = [(doctor_id, day, minute_of(w.start), minute_of(w.end), w.capacity) for w in windows]
+    await conn.executemany(SQL.insert_special_window, rows)
+
+
+async def date_hours(conn: Connection, doctor_id: int, day: date) -> list[DateWindow]:
+    """The hours that hold on a date, its own or the week's."""
+    rows = await conn.fetch(SQL.date_windows, doctor_id, day.weekday(), day)
+    return [DateWindow(clock(start), clock(end), capacity) for start, end, capacity in rows]
 
 
 async def touch(conn: Connection, doctor_ids: Sequence[int], today: date) -> None:

@@ -3,6 +3,7 @@
 import msgspec
 
 from mediqon.fields import (
+    Calls,
     Capacity,
     Clock,
     CutoffMinutes,
@@ -36,6 +37,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """So much earlier is a PRIORITY visit due, once."""
     return_after: Places = 2
     """Patients who go first when somebody comes back from ON_HOLD; none when the doctor had sent them away."""
+    calls_before_hold: Calls = 2
+    """So many calls without an answer, and the desk is told to hold the visit."""
     rooms: Rooms = 1
     """Patients a doctor sees at once: call-next completes somebody only when these are taken."""
     walk_ins_per_day: WalkIns = 500
@@ -63,6 +66,7 @@ class SettingsChange(msgspec.Struct, forbid_unknown_fields=True):
     walk_in_wait_minutes: Wait | None = None
     priority_lead_minutes: Wait | None = None
     return_after: Places | None = None
+    calls_before_hold: Calls | None = None
     rooms: Rooms | None = None
     walk_ins_per_day: WalkIns | None = None
     horizon_days: HorizonDays | None = None
@@ -122,6 +126,20 @@ class Window(msgspec.Struct, forbid_unknown_fields=True):
     def runs_into(self, later: "Window") -> bool:
         """Whether a window that does not start earlier begins before this one ends."""
         return self.weekday == later.weekday and later.start < self.end
+
+
+class DateWindow(msgspec.Struct, forbid_unknown_fields=True):
+    """Hours of one date."""
+
+    start: Clock
+    end: EndClock
+    capacity: Capacity = 1
+
+
+class DateHours(msgspec.Struct, forbid_unknown_fields=True):
+    """What holds on one date instead of the week's hours; no windows at all is a day off."""
+
+    windows: list[DateWindow]
 
 
 class Schedule(msgspec.Struct, forbid_unknown_fields=True):

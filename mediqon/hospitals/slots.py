@@ -86,6 +86,12 @@ def instant(day: date, minute: int, timezone: str) -> datetime | None:
     return at if at.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None) else None
 
 
+def minute_at(at: datetime, timezone: str) -> int:
+    """Minutes after midnight that a clock at the hospital shows at an instant."""
+    local = at.astimezone(ZoneInfo(timezone))
+    return local.hour * 60 + local.minute
+
+
 def is_timezone(name: str) -> bool:
     """Whether there is an IANA timezone of this name."""
     try:

@@ -76,6 +76,9 @@ class Appointment(msgspec.Struct, frozen=True, kw_only=True):
     called_at: datetime | None
     started_at: datetime | None
     ended_at: datetime | None
+    calls: int
+    suggested: Status | None
+    """What the desk might do next: `ON_HOLD` for somebody who does not answer."""
     position: int | None
     ahead: int | None
     expected_at: datetime | None

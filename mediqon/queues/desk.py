@@ -99,7 +99,7 @@ async def recall(conn: Connection, facts: Facts, visit_id: int, *, actor: Actor,
     visit = facts.visit(visit_id)
     if visit.status is not Status.CALLED:
         raise _illegal(visit, Status.CALLED, actor.role)
-    again = msgspec.structs.replace(visit, version=visit.version + 1)
+    again = msgspec.structs.replace(visit, calls=visit.calls + 1, version=visit.version + 1)
     change = Change(verb="recall", before=visit, after=again, announces=True)
     return await days.write(conn, facts, [change], actor=actor, now=now)
 
@@ -171,9 +171,10 @@ def moved(facts: Facts, visit: Visit, to: Status, now: datetime) -> Visit:
     times: dict[str, object] = {}
     if to is Status.CHECKED_IN:
         due_at, place_rule = _place(facts, visit, now)
-        times = {"due_at": due_at, "place_rule": place_rule, "checked_in_at": visit.checked_in_at or now}
+        times = {"due_at": due_at, "place_rule": place_rule, "checked_in_at": visit.checked_in_at or now, "calls": 0}
     elif to is Status.CALLED:
-        times = {"called_at": now, "started_at": None, "checked_in_at": visit.checked_in_at or now}
+        here = visit.checked_in_at or now
+        times = {"called_at": now, "started_at": None, "checked_in_at": here, "calls": visit.calls + 1}
     elif to is Status.IN_CONSULTATION:
         times = {"started_at": now}
     times["ended_at"] = now if to in OVER else None

@@ -77,6 +77,8 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     called_at: datetime | None
     started_at: datetime | None
     ended_at: datetime | None
+    calls: int = 0
+    """Calls and recalls since the visit last came into line."""
 
     @property
     def image(self) -> "VisitImage":
@@ -98,6 +100,7 @@ class VisitImage(msgspec.Struct, frozen=True, kw_only=True):
     called_at: datetime | None
     started_at: datetime | None
     ended_at: datetime | None
+    calls: int = 0
 
 
 class DayImage(msgspec.Struct, frozen=True, kw_only=True):

@@ -76,6 +76,12 @@ def in_room(visits: Iterable[Visit]) -> list[Visit]:
     return sorted((v for v in visits if v.status in IN_ROOM), key=lambda v: (v.called_at or v.due_at, v.id))
 
 
+def suggested(visit: Visit, *, policy: Policy) -> Status | None:
+    """What the desk might do with somebody who does not answer: hold, which loses nobody, rather than no-show."""
+    unanswered = visit.status is Status.CALLED and visit.calls >= policy.calls_before_hold
+    return Status.ON_HOLD if unanswered else None
+
+
 def due_walk_in(priority: Priority, *, policy: Policy, now: datetime) -> datetime:
     """When somebody who comes without a slot is due."""
     due = now + timedelta(minutes=policy.walk_in_wait_minutes)

@@ -152,6 +152,8 @@ def appointment(outlook: Outlook, visit: Visit) -> Appointment:
         called_at=visit.called_at,
         started_at=visit.started_at,
         ended_at=visit.ended_at,
+        calls=visit.calls,
+        suggested=rules.suggested(visit, policy=outlook.facts.settings),
         position=place.ahead + 1 if place else None,
         ahead=place.ahead if place else None,
         expected_at=window.expected if window else None,

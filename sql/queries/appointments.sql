@@ -23,7 +23,7 @@ returning id;
 
 -- name: transfer_visit
 -- Hands a visit to another doctor; number and label stay its issuer's. $1 appointment, $2 doctor, $3 status.
-update appointments set doctor_id = $2, status = $3, called_at = null, started_at = null where id = $1;
+update appointments set doctor_id = $2, status = $3, called_at = null, started_at = null, calls = 0 where id = $1;
 
 -- name: reschedule_visit
 -- Gives a visit another seat of its doctor. $1 appointment, $2 day, $3 seat, $4 token, $5 slot start.

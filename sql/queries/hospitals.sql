@@ -114,9 +114,40 @@ delete from schedule_windows where doctor_id = $1;
 -- $1 doctor, $2 weekday, $3 start, $4 end, $5 capacity.
 insert into schedule_windows (doctor_id, weekday, start_minute, end_minute, capacity) values ($1, $2, $3, $4, $5);
 
+-- name: mark_special_day
+-- This date has hours of its own. $1 doctor, $2 day.
+insert into special_days (doctor_id, day) values ($1, $2) on conflict do nothing;
+
+-- name: clear_special_windows
+-- $1 doctor, $2 day.
+delete from special_windows where doctor_id = $1 and day = $2;
+
+-- name: insert_special_window
+-- $1 doctor, $2 day, $3 start, $4 end, $5 capacity.
+insert into special_windows (doctor_id, day, start_minute, end_minute, capacity) values ($1, $2, $3, $4, $5);
+
+-- name: forget_special_day
+-- The week's hours hold again. $1 doctor, $2 day.
+delete from special_days where doctor_id = $1 and day = $2;
+
+-- name: date_windows
+-- The hours of one date, its own or the week's, leave apart. $1 doctor, $2 weekday, $3 day.
+select start_minute, end_minute, capacity from special_windows where doctor_id = $1 and day = $3
+union all
+select start_minute, end_minute, capacity from schedule_windows
+where doctor_id = $1 and weekday = $2 and not exists (select from special_days where doctor_id = $1 and day = $3)
+order by start_minute;
+
+-- name: special_days
+-- The dates from a day on that have hours of their own. $1 doctor, $2 first day.
+select day from special_days where doctor_id = $1 and day >= $2 order by day;
+
 -- name: day_hours
 -- What a day's seats are made of: its windows, and its leave with capacity 0. $1 doctor, $2 weekday, $3 day.
-select start_minute, end_minute, capacity from schedule_windows where doctor_id = $1 and weekday = $2
+select start_minute, end_minute, capacity from special_windows where doctor_id = $1 and day = $3
+union all
+select start_minute, end_minute, capacity from schedule_windows
+where doctor_id = $1 and weekday = $2 and not exists (select from special_days where doctor_id = $1 and day = $3)
 union all
 select start_minute, end_minute, 0 from leaves where doctor_id = $1 and day = $3
 order by start_minute;

@@ -32,7 +32,7 @@ where d.id = $1;
 -- name: queue_visits
 -- Every visit of the day, in the order of booking. $1 doctor, $2 day.
 select a.id, a.patient_id, u.name as patient, a.token, a.code, a.status, a.priority, a.version, a.reason, a.due_at,
-       a.place_rule, a.seat, a.scheduled_at, a.booked_at, a.checked_in_at, a.called_at, a.started_at, a.ended_at
+       a.place_rule, a.seat, a.scheduled_at, a.booked_at, a.checked_in_at, a.called_at, a.started_at, a.ended_at, a.calls
 from appointments a join users u on u.id = a.patient_id
 where a.doctor_id = $1 and a.day = $2
 order by a.id;
@@ -63,7 +63,7 @@ end;
 -- name: move_visit
 -- Writes where a visit has come to. $1 appointment; the rest are its new values.
 update appointments set status = $2, priority = $3, due_at = $4, place_rule = $5, checked_in_at = $6, called_at = $7,
-       started_at = $8, ended_at = $9, version = version + 1
+       started_at = $8, ended_at = $9, calls = $10, version = version + 1
 where id = $1;
 
 -- name: set_day
