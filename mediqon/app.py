@@ -28,11 +28,12 @@ import mediqon.queues.routes
 import mediqon.queues.session_routes
 import mediqon.web.routes
 from mediqon import given, openapi
+from mediqon.auth import forgetting
 from mediqon.auth.access import provide_actor
 from mediqon.database import LOST, Pool, open_pool, reading
 from mediqon.errors import Unavailable, answer_problem
 from mediqon.live.feed import Feed, every
-from mediqon.queues.night import EVERY_SECONDS, close_old_days
+from mediqon.queues import night
 from mediqon.settings import Settings
 
 BODY_MAX_BYTES = 64 * 1024
@@ -93,11 +94,15 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
             feed = Feed(pool, settings.redis_url, installation, clock)
             app.state.update({"pool": pool, "feed": feed})
             feed.start()
-            night = asyncio.create_task(every(EVERY_SECONDS, lambda: close_old_days(pool, feed, clock())), name="night")
+            chores = [
+                asyncio.create_task(every(night.EVERY_SECONDS, lambda: night.close_old_days(pool, feed, clock()))),
+                asyncio.create_task(every(forgetting.EVERY_SECONDS, lambda: forgetting.forget_old(pool, clock()))),
+            ]
             try:
                 yield
             finally:
-                night.cancel()
+                for chore in chores:
+                    chore.cancel()
                 await feed.stop()
         finally:
             await _close(pool)

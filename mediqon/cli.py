@@ -40,7 +40,7 @@ def main() -> None:
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Server processes.")
 def serve(host: str, port: int | None, workers: int) -> None:
     """Bring the database up to date, then serve until Ctrl-C."""
-    _serve(host, port, workers)
+    _serve(_settings(), host, port, workers)
 
 
 @main.command()
@@ -48,14 +48,15 @@ def serve(host: str, port: int | None, workers: int) -> None:
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on.  [default: PORT, else 3000]")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Server processes.")
 def demo(host: str, port: int | None, workers: int) -> None:
-    """Serve a demo hospital whose clinic day lives: watch its screens move."""
-    _serve(host, port, workers, also=[[sys.executable, "-m", "mediqon.demo"]])
+    """Serve a demo hospital whose clinic day lives: watch its screens move. Its data lies apart from yours."""
+    settings = _settings()
+    apart = msgspec.structs.replace(settings, data_dir=settings.data_dir / "demo")
+    _serve(apart, host, port, workers, also=[[sys.executable, "-m", "mediqon.demo"]])
 
 
-def _serve(host: str, port: int | None, workers: int, also: list[list[str]] | None = None) -> None:
+def _serve(settings: Settings, host: str, port: int | None, workers: int, also: list[list[str]] | None = None) -> None:
     from mediqon import supervisor  # only a server needs it
 
-    settings = _settings()
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
     chosen = settings.port if port is None else port
     sys.exit(_run(supervisor.serve(settings, host=host, port=chosen, workers=workers, say=click.echo, also=also or [])))

@@ -20,6 +20,7 @@ import httpx
 import msgspec
 
 from mediqon.accounts import create_hospital
+from mediqon.data_directory import write_private
 from mediqon.settings import Settings, read_settings
 
 log = logging.getLogger(__name__)
@@ -116,6 +117,7 @@ async def _open(settings: Settings, http: httpx.AsyncClient) -> Clinic:
     if known is not None:
         login = {"email": known.reception, "password": known.password}
         if (await http.post("/auth/login", json=login)).status_code == 200:
+            await _open_doors(known, Person(http, known.reception, known.password))
             return known
     clinic = await _found(settings, http)
     await asyncio.to_thread(_remember, memory, clinic)
@@ -128,8 +130,7 @@ def _remembered(memory: Path) -> Clinic | None:
 
 def _remember(memory: Path, clinic: Clinic) -> None:
     memory.parent.mkdir(parents=True, exist_ok=True)
-    memory.touch(mode=0o600)
-    memory.write_bytes(msgspec.json.encode(clinic))
+    write_private(memory, msgspec.json.encode(clinic))
 
 
 async def _found(settings: Settings, http: httpx.AsyncClient) -> Clinic:
@@ -139,7 +140,6 @@ async def _found(settings: Settings, http: httpx.AsyncClient) -> Clinic:
     created = await create_hospital(settings, "Mediqon Demo Clinic", timezone, clinic.reception, password)
     clinic.hospital_id = created.hospital_id
     reception = Person(http, clinic.reception, password)
-    today = datetime.now(ZoneInfo(timezone))
     for number, (name, specialty, room, prefix) in enumerate(DOCTORS, start=1):
         doctor = await reception.ask(
             "POST",
@@ -155,12 +155,18 @@ async def _found(settings: Settings, http: httpx.AsyncClient) -> Clinic:
             },
         )
         clinic.doctor_ids.append(doctor["id"])
-        await reception.ask("PUT", f"/doctors/{doctor['id']}/schedule", {"windows": _hours(today)})
+    await _open_doors(clinic, reception)
     display = {"name": "Waiting room", "doctor_ids": clinic.doctor_ids}
     clinic.display_key = (await reception.ask("POST", f"/hospitals/{clinic.hospital_id}/displays", display))["key"]
     patient = {"name": "Pat Demo", "email": clinic.patient, "password": password}
     _read(await http.post("/auth/register", json=patient))
     return clinic
+
+
+async def _open_doors(clinic: Clinic, reception: Person) -> None:
+    windows = _hours(datetime.now(ZoneInfo(clinic.timezone)))
+    for doctor_id in clinic.doctor_ids:
+        await reception.ask("PUT", f"/doctors/{doctor_id}/schedule", {"windows": windows})
 
 
 def _hours(now: datetime) -> list[dict[str, object]]:

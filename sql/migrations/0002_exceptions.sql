@@ -16,5 +16,8 @@ create table special_windows (
     foreign key (doctor_id, day) references special_days on delete cascade
 );
 
+-- Sessions that are over are dropped now and then.
+create index sessions_expires_idx on sessions (expires_at);
+
 -- Calls and recalls since the visit last came into line: two without an answer, and the desk is told to hold it.
 alter table appointments add column calls smallint not null default 0 check (calls >= 0);

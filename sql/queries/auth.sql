@@ -44,6 +44,10 @@ update sessions set revoked_at = $2 where user_id = $1 and revoked_at is null;
 -- Revokes a session of this user. $1 session, $2 now, $3 user.
 update sessions set revoked_at = $2 where id = $1 and user_id = $3 and revoked_at is null;
 
+-- name: forget_sessions
+-- Drops sessions that are over. $1 before.
+delete from sessions where expires_at < $1;
+
 -- name: claim_key
 -- Reserves an idempotency key; waits for a twin that is still under way. $1 user, $2 key, $3 request hash, $4 now.
 insert into idempotency_keys (user_id, key, request_hash, created_at) values ($1, $2, $3, $4)

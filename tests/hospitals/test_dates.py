@@ -49,7 +49,10 @@ async def test_visits_without_a_doctor_are_listed_and_one_call_moves_them_all(cl
     assert [visit["id"] for visit in changed["affected"]] == [visit["id"] for visit in visits]
     assert [visit["token"] for visit in changed["affected"]] == ["A-001", "A-024"]
     settled = await clinic.reception.post(f"{path(clinic)}/settle", {"action": "move"})
-    assert [visit["scheduled_at"][11:16] for visit in settled["settled"]] == ["08:40", "08:30"]  # 14:10, and 14:00 whose number is free again
+    assert [visit["scheduled_at"][11:16] for visit in settled["settled"]] == [
+        "08:40",
+        "08:30",
+    ]  # 14:10, and 14:00 whose number is free again
     assert settled["left"] == []
     assert (await clinic.reception.post(f"{path(clinic)}/settle", {"action": "cancel"}))["settled"] == []
 
