@@ -1,5 +1,7 @@
 """What a clinic's manager tries on the first day, over the wire."""
 
+import asyncio
+
 import pytest
 
 from builders import Answer, Asker, Clinic
@@ -174,3 +176,164 @@ async def test_a_manual_move_says_who_why_and_stands_where_it_was_put(clinic: Cl
     assert (moved.status, moved["ahead"], moved["why"][:15]) == (200, 0, "Put here by the")
     events = (await clinic.reception.get(f"/appointments/{third['id']}/events"))["events"]
     assert (events[-1]["verb"], events[-1]["reason"]) == ("place", "small child")
+
+
+async def test_two_phones_and_one_last_seat_make_one_booking_and_one_honest_no(clinic: Clinic, clock: Clock) -> None:
+    clock.forward(hours=3, minutes=45)  # 12:45, one seat left
+    await clinic.reception.log_in_again()
+    phones = [await clinic.server.patient() for _ in range(2)]
+    answers = await asyncio.gather(*(phone.book(clinic.doctor_id, time="12:50") for phone in phones))
+    assert sorted(answer.status for answer in answers) == [201, 409]
+    loser = next(answer for answer in answers if answer.status == 409)
+    assert (loser["code"], loser["next_free"]) == ("slot_taken", None)
+    assert (await phones[0].book(clinic.doctor_id))["code"] in {"day_full", "already_booked"}
+
+
+async def test_numbers_follow_the_clock_and_not_the_order_of_booking(clinic: Clinic) -> None:
+    visits = await seated(clinic, "09:20", "09:00", "09:10")
+    assert [visit["token"] for visit in visits] == ["A-003", "A-001", "A-002"]
+    called = [(await clinic.doctor.call_next(clinic.doctor_id))["called"]["token"] for _ in visits]
+    assert called == ["A-001", "A-002", "A-003"]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "order"),
+    [
+        (-10, ["A-001", "A-002", "A-003"]),  # early
+        (5, ["A-001", "A-002", "A-003"]),  # a little late
+        (10, ["A-001", "A-002", "A-003"]),  # the last minute of grace
+        (20, ["A-002", "A-003", "A-001"]),  # late: due at 09:35 like a walk-in
+        (90, ["A-002", "A-003", "A-001"]),  # very late: due at 10:45
+    ],
+)
+async def test_who_comes_late_keeps_the_place_within_grace_and_is_a_walk_in_after_it(
+    clinic: Clinic, clock: Clock, minutes: int, order: list[str]
+) -> None:
+    clock.forward(minutes=-15)
+    late, *others = [
+        await clinic.reception.book(clinic.doctor_id, time=time, patient={"name": time})
+        for time in ("09:00", "09:10", "09:20")
+    ]
+    for visit in others:
+        await clinic.reception.move(visit, "CHECKED_IN")
+    clock.forward(minutes=15 + minutes)
+    await clinic.reception.log_in_again()
+    await clinic.reception.move(late, "CHECKED_IN")
+    await clinic.doctor.log_in_again()
+    assert await tokens(clinic.doctor, clinic.doctor_id) == order
+    why = (await clinic.reception.get(f"/appointments/{late['id']}"))["why"]
+    assert ("too late" in why) == (minutes > 10)
+
+
+async def test_a_walk_in_goes_between_the_booked_by_when_it_came(clinic: Clinic, clock: Clock) -> None:
+    await seated(clinic, "09:10", "09:20")
+    clock.forward(minutes=2)
+    await clinic.reception.walk_in(clinic.doctor_id)  # due at 09:17
+    assert await tokens(clinic.doctor, clinic.doctor_id) == ["A-002", "A-W01", "A-003"]
+
+
+async def test_priority_goes_twenty_minutes_forward_and_no_further(clinic: Clinic) -> None:
+    *_, last = await seated(clinic, "09:00", "09:10", "09:20", "09:30", "09:50")
+    path = f"/appointments/{last['id']}/priority"
+    first = await clinic.reception.patch(path, {"priority": "PRIORITY", "reason": "small child"})
+    again = await clinic.reception.patch(path, {"priority": "PRIORITY", "reason": "small child"})
+    assert (first.status, again.status, again["version"]) == (200, 200, first["version"])
+    assert await tokens(clinic.doctor, clinic.doctor_id) == ["A-001", "A-002", "A-003", "A-004", "A-006"]
+    await clinic.reception.patch(path, {"priority": "NORMAL", "reason": "a mistake"})
+    (visit,) = [v for v in (await clinic.doctor.today(clinic.doctor_id))["waiting"] if v["id"] == last["id"]]
+    assert visit["priority"] == "NORMAL"
+    assert (await clinic.reception.patch(path, {"priority": "EMERGENCY"})).status == 400  # not without a reason
+
+
+async def test_two_doctors_who_call_in_the_same_second_each_get_their_own(clinic: Clinic) -> None:
+    other_id, other = await clinic.add_doctor(name="Dr B. Lee", token_prefix="B")
+    await clinic.reception.walk_in(clinic.doctor_id)
+    await clinic.reception.walk_in(other_id)
+    one, two = await asyncio.gather(clinic.doctor.call_next(clinic.doctor_id), other.call_next(other_id))
+    assert (one["called"]["token"], two["called"]["token"]) == ("A-W01", "B-W01")
+
+
+async def test_absent_recalled_held_and_back_two_places_on(clinic: Clinic) -> None:
+    absent, *_ = await seated(clinic, "09:00", "09:10", "09:20", "09:30")
+    called = (await clinic.doctor.call_next(clinic.doctor_id))["called"]
+    assert (called["calls"], called["suggested"]) == (1, None)
+    again = await clinic.doctor.post(f"/appointments/{absent['id']}/recall")
+    assert (again["calls"], again["suggested"]) == (2, "ON_HOLD")
+    await clinic.doctor.move(absent, "ON_HOLD")
+    back = await clinic.doctor.move(absent, "CHECKED_IN")
+    assert (back["ahead"], back["calls"], back["suggested"]) == (2, 0, None)
+    assert back["why"].startswith("Back in line after a hold")
+
+
+async def test_complete_sent_twice_over_bad_wifi_completes_once(clinic: Clinic) -> None:
+    await seated(clinic, "09:00", "09:10")
+    visit = (await clinic.doctor.call_next(clinic.doctor_id))["called"]
+    answers = await asyncio.gather(*(clinic.doctor.move(visit, "COMPLETED") for _ in range(2)))
+    assert [answer.status for answer in answers] == [200, 200]
+    assert len({answer["version"] for answer in answers}) == 1
+    assert await tokens(clinic.doctor, clinic.doctor_id, "done") == ["A-001"]
+    assert await tokens(clinic.doctor, clinic.doctor_id) == ["A-002"]
+
+
+async def test_a_no_show_who_comes_after_all_is_back_in_line_as_late(clinic: Clinic, clock: Clock) -> None:
+    gone = await clinic.reception.book(clinic.doctor_id, time="09:00", patient={"name": "Late"})
+    await clinic.doctor.move(gone, "NO_SHOW")
+    clock.forward(minutes=30)
+    await clinic.reception.log_in_again()
+    await clinic.reception.walk_in(clinic.doctor_id)
+    clock.forward(minutes=1)
+    back = await clinic.reception.move(gone, "CHECKED_IN")
+    assert (back["status"], back["token"], back["ahead"], back["ended_at"]) == ("CHECKED_IN", "A-001", 1, None)
+
+
+async def test_a_cancelled_seat_is_sold_again_under_its_number_but_never_after_check_in(clinic: Clinic) -> None:
+    first = await clinic.reception.book(clinic.doctor_id, time="09:00", patient={"name": "A"})
+    await clinic.reception.move(first, "CANCELLED")
+    second = await clinic.reception.book(clinic.doctor_id, time="09:00", patient={"name": "B"})
+    assert second["token"] == first["token"]
+    await clinic.reception.move(second, "CHECKED_IN")
+    await clinic.reception.move(second, "CANCELLED")
+    third = await clinic.reception.book(clinic.doctor_id, time="09:00", patient={"name": "C"})
+    assert (third.status, third["next_free"]) == (409, "09:10")
+
+
+async def test_two_seats_a_slot_and_a_lunch_break_are_numbered_through(clinic: Clinic) -> None:
+    windows = [
+        {"weekday": 0, "start": "09:00", "end": "09:20", "capacity": 2},
+        {"weekday": 0, "start": "14:00", "end": "14:20"},
+    ]
+    await clinic.reception.put(f"/doctors/{clinic.doctor_id}/schedule", {"windows": windows})
+    sold = [await clinic.reception.book(clinic.doctor_id, patient={"name": f"P{n}"}) for n in range(6)]
+    assert [visit["token"] for visit in sold] == [f"A-00{n}" for n in range(1, 7)]
+    assert sold[0]["scheduled_at"] == sold[1]["scheduled_at"]
+    assert sold[4]["scheduled_at"] == "2026-11-23T08:30:00Z"
+    assert (await clinic.reception.book(clinic.doctor_id, patient={"name": "P7"}))["code"] == "day_full"
+
+
+async def test_a_doctor_with_two_rooms_sees_two_at_once(clinic: Clinic) -> None:
+    await clinic.reception.patch(f"/hospitals/{clinic.hospital_id}/settings", {"rooms": 2})
+    await seated(clinic, "09:00", "09:10", "09:20")
+    presses = [await clinic.doctor.call_next(clinic.doctor_id) for _ in range(3)]
+    assert [press["completed"] and press["completed"]["token"] for press in presses] == [None, None, "A-001"]
+    assert await tokens(clinic.doctor, clinic.doctor_id, "now") == ["A-002", "A-003"]
+
+
+async def test_what_the_hospital_limits_is_limited(clinic: Clinic) -> None:
+    limits = {"walk_ins_per_day": 1, "horizon_days": 1, "cancel_cutoff_minutes": 60, "patient_check_in": False}
+    await clinic.reception.patch(f"/hospitals/{clinic.hospital_id}/settings", limits)
+    patient = await clinic.server.patient()
+    await clinic.reception.walk_in(clinic.doctor_id)
+    assert (await clinic.reception.walk_in(clinic.doctor_id))["code"] == "day_full"
+    assert (await patient.book(clinic.doctor_id, date="2026-11-25"))["code"] == "day_full"
+    visit = await patient.book(clinic.doctor_id, time="09:50")
+    assert (await patient.move(visit, "CANCELLED"))["code"] == "too_late"
+    assert (await patient.move(visit, "CHECKED_IN"))["code"] == "forbidden"
+    assert (await clinic.reception.move(visit, "CANCELLED")).status == 200
+
+
+async def test_a_call_of_a_chosen_one_passes_the_line_and_the_report_says_so(clinic: Clinic) -> None:
+    _, second = await seated(clinic, "09:00", "09:10")
+    assert (await clinic.doctor.move(second, "CALLED", reason="has to catch a train")).status == 200
+    assert await tokens(clinic.doctor, clinic.doctor_id, "now") == ["A-002"]
+    report = await clinic.doctor.get(f"/queues/{clinic.doctor_id}/report")
+    assert [(each["token"], each["passed"]) for each in report["overtakes"]] == [("A-002", ["A-001"])]

@@ -6,26 +6,14 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediqon.auth.models import Role
 from mediqon.hospitals.models import Policy
 from mediqon.queues import rules
 from mediqon.queues.models import PlaceRule, Priority, Status, Visit
+from table import TABLE
 
 NINE = datetime(2026, 11, 23, 9, tzinfo=UTC)
 POLICY = Policy()
 BOUND = timedelta(minutes=POLICY.walk_in_wait_minutes + POLICY.priority_lead_minutes)
-
-DOCTOR, HOSPITAL, PATIENT = Role.DOCTOR, Role.HOSPITAL, Role.PATIENT
-STAFF, DESK_OR_OWNER = {DOCTOR, HOSPITAL}, {HOSPITAL, PATIENT}
-TABLE = {
-    "CHECKED_IN": {"BOOKED": {DOCTOR, HOSPITAL, PATIENT}, "ON_HOLD": STAFF, "NO_SHOW": STAFF},
-    "CALLED": {"CHECKED_IN": STAFF, "ON_HOLD": STAFF},
-    "IN_CONSULTATION": {"CALLED": {DOCTOR}},
-    "ON_HOLD": {"CHECKED_IN": STAFF, "CALLED": STAFF, "IN_CONSULTATION": STAFF},
-    "COMPLETED": {"CHECKED_IN": {DOCTOR}, "CALLED": {DOCTOR}, "IN_CONSULTATION": {DOCTOR}},
-    "NO_SHOW": {"BOOKED": STAFF, "CHECKED_IN": STAFF, "CALLED": STAFF, "ON_HOLD": STAFF},
-    "CANCELLED": {"BOOKED": DESK_OR_OWNER, "CHECKED_IN": DESK_OR_OWNER, "ON_HOLD": DESK_OR_OWNER},
-}
 
 
 def visit(number: int = 1, **given: object) -> Visit:
