@@ -28,6 +28,7 @@ import mediqon.queues.routes
 import mediqon.queues.session_routes
 import mediqon.web.routes
 from mediqon import given, openapi
+from mediqon.appointments.counter import Counter
 from mediqon.auth import forgetting
 from mediqon.auth.access import provide_actor
 from mediqon.database import LOST, Pool, open_pool, reading
@@ -92,7 +93,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
         try:
             installation = str(await pool.fetchval("select id from installation"))
             feed = Feed(pool, settings.redis_url, installation, clock)
-            app.state.update({"pool": pool, "feed": feed})
+            app.state.update({"pool": pool, "feed": feed, "counter": Counter(pool, feed)})
             feed.start()
             chores = [
                 asyncio.create_task(every(night.EVERY_SECONDS, lambda: night.close_old_days(pool, feed, clock()))),
@@ -129,6 +130,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
         dependencies={
             "pool": Provide(_pool, sync_to_thread=False),
             "feed": Provide(_feed, sync_to_thread=False),
+            "counter": Provide(_counter, sync_to_thread=False),
             "now": Provide(clock, sync_to_thread=False, use_cache=False),
             "actor": Provide(provide_actor, sync_to_thread=False),
         },
@@ -156,6 +158,10 @@ def _pool(state: State) -> Pool:
 
 def _feed(state: State) -> Feed:
     return state.feed
+
+
+def _counter(state: State) -> Counter:
+    return state.counter
 
 
 async def _add_security_headers(response: Response[Any]) -> Response[Any]:

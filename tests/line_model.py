@@ -70,7 +70,12 @@ class Line:
 
     def seat_taken(self, at: datetime) -> bool:
         holders = [v for v, slot in self.slots.items() if slot == at]
-        return any(self.visits[v].status != "CANCELLED" or self.visits[v].came for v in holders if v in self.visits)
+        return any(self._holds_seat(v) for v in holders)
+
+    def _holds_seat(self, visit_id: int) -> bool:
+        """Who went to a colleague took the seat along."""
+        visit = self.visits.get(visit_id)
+        return visit is None or visit.status != "CANCELLED" or visit.came is not None
 
     def open_visit_of(self, patient: int, but: int = 0) -> bool:
         own = [v for v, who in self.patients.items() if who == patient and v != but and v in self.visits]
@@ -166,4 +171,4 @@ class Line:
 
     def _resold(self, visit_id: int) -> bool:
         others = [v for v, slot in self.slots.items() if slot == self.slots[visit_id] and v != visit_id]
-        return any(self.visits[v].status != "CANCELLED" or self.visits[v].came for v in others if v in self.visits)
+        return any(self._holds_seat(v) for v in others)

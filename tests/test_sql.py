@@ -18,6 +18,7 @@ DAY = date(2026, 11, 23)
 VISITS_A_DAY = 20
 PAST_DAYS = 1000
 PATIENTS = 40_000
+DOCTORS = 30
 
 
 @pytest.fixture
@@ -41,8 +42,38 @@ def test_every_statement_says_what_it_is_for(feature: str) -> None:
         assert text.startswith("-- "), f"{feature}.{name} has no purpose line"
 
 
+IMAGE = {
+    "status": "CHECKED_IN",
+    "priority": "NORMAL",
+    "place_rule": "WALK_IN",
+    "calls": 0,
+    **dict.fromkeys(("due_at", "checked_in_at"), "2026-11-23T09:00:00Z"),
+}
+EVENT = {
+    "doctor_id": 1,
+    "day": f"{DAY}",
+    "queue_version": 1,
+    "appointment_id": 7,
+    "at": "2026-11-23T09:00:00Z",
+    "verb": "x",
+}
+TODAY = {"doctor_id": 1, "day": f"{DAY}", "version": 1, "call_seq": 0, "state": "OPEN", "delay_minutes": 0}
+SEAT = {
+    "hospital_id": 1,
+    "doctor_id": 1,
+    "day": f"{DAY}",
+    "account_id": 99,
+    "seat": 1,
+    "token": "A-001",
+    "code": "new",
+    **dict.fromkeys(("scheduled_at", "booked_at"), "2026-11-23T09:00:00Z"),
+}
 HOT: list[tuple[str, str, list[Any]]] = [
-    ("queues", "lock_day", [1, DAY]),
+    ("queues", "lock_days", [[1], [DAY]]),
+    ("queues", "lock_visit_day", [7, "hospital", 1, 1, None]),
+    ("queues", "find_visit", [7, "hospital", 1, 1, None]),
+    ("queues", "save_change", [json.dumps([{"id": 7, **IMAGE}]), json.dumps([EVENT]), json.dumps([TODAY])]),
+    ("appointments", "sell_seats", [json.dumps([SEAT])]),
     ("queues", "look_at_day", [1, DAY]),
     ("queues", "queue_visits", [1, DAY]),
     ("queues", "versions", [[1], [DAY]]),
@@ -50,7 +81,6 @@ HOT: list[tuple[str, str, list[Any]]] = [
     ("queues", "day_events", [1, DAY]),
     ("hospitals", "promised_from", [1, DAY]),
     ("hospitals", "zones", [[1]]),
-    ("appointments", "find_open_visit", [7, 1, DAY]),
     ("appointments", "find_code", ["code-7"]),
     ("appointments", "patient_days", [7, 50]),
     ("hospitals", "sold_seats", [1, DAY]),
@@ -78,14 +108,17 @@ async def load_history(conn: Connection) -> None:
         f"""
         insert into hospitals (name, timezone) values ('H', 'UTC');
         insert into users (role, name, email, password_hash, hospital_id) values ('doctor', 'D', 'd@x', 'x', 1);
+        insert into users (role, name, email, password_hash, hospital_id)
+        select 'doctor', 'D', 'd' || n, 'x', 1 from generate_series(2, {DOCTORS}) n;
         insert into users (role, name) select 'patient', 'P' || n from generate_series(1, {PATIENTS}) n;
         insert into doctors (user_id, hospital_id, specialty, room, token_prefix, slot_minutes)
-        values (1, 1, '', '', 'A', 10);
-        insert into queues (doctor_id, day) select 1, date '{DAY}' - n from generate_series(0, {PAST_DAYS}) n;
+        select n, 1, '', '', 'A', 10 from generate_series(1, {DOCTORS}) n;
+        insert into queues (doctor_id, day)
+        select d, date '{DAY}' - n from generate_series(0, {PAST_DAYS}) n, generate_series(1, {DOCTORS}) d;
         insert into appointments (hospital_id, doctor_id, day, patient_id, issued_by, walk_in, token, code, status,
                                   due_at, place_rule, booked_at, checked_in_at)
         select 1, 1, date '{DAY}' - n,
-               2 + (n * {VISITS_A_DAY} + v) % ({PATIENTS} - 1), 1, v, 'A-W',
+               {DOCTORS} + 1 + (n * {VISITS_A_DAY} + v) % ({PATIENTS} - 1), 1, v, 'A-W',
                'code-' || (n * {VISITS_A_DAY} + v),
                'CHECKED_IN', now(), 'WALK_IN', now(), now()
         from generate_series(0, {PAST_DAYS}) n, generate_series(1, {VISITS_A_DAY}) v;

@@ -1,6 +1,7 @@
-"""Promises about the future: selling a seat, taking in a walk-in. Each verb returns the day as it then is."""
+"""Selling seats: those who wait are served together, in one transaction. Refusals are told to each alone."""
 
 import secrets
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -9,24 +10,36 @@ import asyncpg
 from mediqon.appointments.models import SomebodyElse
 from mediqon.auth.models import Actor, Role
 from mediqon.database import Connection, statements
-from mediqon.errors import AlreadyBooked, DayFull, NotFound, QueueClosed, SlotPast, SlotTaken, SlotUnavailable
+from mediqon.errors import (
+    AlreadyBooked,
+    DayFull,
+    NotFound,
+    Problem,
+    QueueClosed,
+    SlotPast,
+    SlotTaken,
+    SlotUnavailable,
+)
 from mediqon.hospitals import calendar
-from mediqon.hospitals.calendar import Practice
-from mediqon.hospitals.slots import Seat, clock, instant, local_day, minute_of
-from mediqon.queues import days, rules
-from mediqon.queues.days import Change
-from mediqon.queues.models import DayKey, Facts, PlaceRule, Priority, QueueState, Status, Visit
+from mediqon.hospitals.slots import Seat, Sold, clock, instant, local_day, minute_of
+from mediqon.queues import days
+from mediqon.queues.days import Change, Known
+from mediqon.queues.models import OVER, DayKey, Facts, PlaceRule, Priority, QueueState, Status, Visit
 
 SQL = statements("appointments")
 CODE_BYTES = 12
 """96 random bits: the public handle of a visit."""
 
 
-class Patient(NamedTuple):
-    """Whose visit it is."""
+class Order(NamedTuple):
+    """What one booking asks for. `somebody` has no account: the desk books; otherwise it is for the actor."""
 
-    id: int
-    name: str
+    key: DayKey
+    time: str | None
+    reason: str | None
+    somebody: SomebodyElse | None
+    actor: Actor
+    now: datetime
 
 
 class Booked(NamedTuple):
@@ -36,129 +49,164 @@ class Booked(NamedTuple):
     visit_id: int
 
 
-async def book(
-    conn: Connection,
-    practice: Practice,
-    patient: Patient,
-    *,
-    day: date | None,
-    time: str | None,
-    reason: str | None,
-    actor: Actor,
-    now: datetime,
-) -> Booked:
-    """Sells one seat.
+class Draft(NamedTuple):
+    """A seat that is about to be sold."""
 
-    Raises SlotPast, AlreadyBooked (with its id), SlotTaken (with `next_free`), SlotUnavailable, DayFull or QueueClosed.
+    order: Order
+    seat: Seat
+    token: str
+    code: str
+
+
+async def sell(
+    conn: Connection, orders: Sequence[Order], known: Known = days.nothing, *, sure: bool = False
+) -> list[Booked | Problem]:
+    """Sells a seat to each, in order; a refusal stands in the place of the one refused.
+
+    Refusals: SlotPast, AlreadyBooked (with its id), SlotTaken (with `next_free`), SlotUnavailable, DayFull,
+    QueueClosed, NotFound. Raises UniqueViolationError where a seat had gone with a visit to another doctor; when
+    `sure`, these are looked up first.
     """
-    key = DayKey(practice.doctor.id, day or local_day(now, practice.timezone))
-    refuse_past(practice, key.day, time, now)
-    facts = await days.lock(conn, key)
-    if facts.state is QueueState.CLOSED:
-        raise QueueClosed
-    await _refuse_second(conn, patient, key)
-    seat = choose_seat(await calendar.read_day(conn, practice, key.day, now=now), time)
-    token, code = calendar.token_label(practice.doctor.token_prefix, seat.number), _new_code()
-    visit_id = await _insert(
-        conn, SQL.insert_booking, facts.hospital_id, *key, patient.id, seat.number, token, code, reason, seat.at, now
-    )
-    visit = Visit(
-        id=visit_id,
-        patient_id=patient.id,
-        patient=patient.name,
-        token=token,
-        code=code,
+    locked = await days.lock_all(conn, {order.key for order in orders}, known)
+    counters = {key: Counter(facts, await _sold(conn, facts, sure=sure)) for key, facts in locked.items()}
+    drafts = [counters[order.key].draft(order) for order in orders]
+    rows = await conn.fetch(SQL.sell_seats, [_row(each, locked) for each in drafts if isinstance(each, Draft)])
+    sold = {row["code"]: row for row in rows}
+    changes: dict[DayKey, list[Change]] = {}
+    for draft in drafts:
+        if isinstance(draft, Draft) and draft.code in sold:
+            change = Change(verb="book", after=_visit(draft, sold[draft.code]), actor=draft.order.actor)
+            changes.setdefault(draft.order.key, []).append(change)
+    now = max(order.now for order in orders)
+    written = {
+        key: days.written(locked[key], sales, actor=None, now=now, versions=len(sales))
+        for key, sales in changes.items()
+    }
+    if written:
+        await days.save(conn, *written.values())
+    return [_outcome(draft, sold, {key: each.facts for key, each in written.items()}) for draft in drafts]
+
+
+class Counter:
+    """What can still be sold of one locked day, while a row of people is served."""
+
+    def __init__(self, facts: Facts, sold: Iterable[Sold]) -> None:
+        self._facts = facts
+        self._sold = list(sold)
+        self._day: calendar.Day | None = None
+        self._open = {visit.patient_id: visit.id for visit in facts.visits if visit.status not in OVER}
+
+    def draft(self, order: Order) -> Draft | Problem:
+        """A seat put aside for this order, or why there is none."""
+        try:
+            seat = self._seat(order)
+        except Problem as problem:
+            return problem
+        token = calendar.token_label(self._facts.token_prefix, seat.number)
+        return Draft(order, seat, token, secrets.token_urlsafe(CODE_BYTES))
+
+    def _seat(self, order: Order) -> Seat:
+        facts = self._facts
+        if order.actor.role is Role.HOSPITAL and order.actor.hospital_id != facts.hospital_id:
+            raise NotFound("There is no such doctor.")
+        refuse_past(facts.timezone, facts.day, order.time, order.now)
+        if facts.state is QueueState.CLOSED:
+            raise QueueClosed
+        self._refuse_second(order)
+        if self._day is None:
+            self._day = calendar.plan(
+                facts.day,
+                facts.timezone,
+                facts.slot_minutes,
+                facts.hours,
+                self._sold,
+                facts.settings,
+                now=order.now,
+            )
+        seat = choose_seat(self._day, order.time)
+        self._day.free.remove(seat)
+        return seat
+
+    def _refuse_second(self, order: Order) -> None:
+        if order.somebody is not None:
+            return
+        if order.actor.id in self._open:
+            visit_id = self._open[order.actor.id]
+            raise AlreadyBooked(id=visit_id, appointment_id=visit_id)
+        self._open[order.actor.id] = 0
+
+
+async def _sold(conn: Connection, facts: Facts, *, sure: bool) -> list[Sold]:
+    """The seats that are gone: those of the day's own visits and, when `sure`, those that left with a transfer."""
+    if sure:
+        return [Sold(*row) for row in await conn.fetch(statements("hospitals").sold_seats, *facts.key)]
+    return [
+        Sold(visit.seat, visit.scheduled_at)
+        for visit in facts.visits
+        if visit.issued_by == facts.doctor_id
+        and visit.seat is not None
+        and visit.scheduled_at is not None
+        and (visit.status is not Status.CANCELLED or visit.checked_in_at is not None)
+    ]
+
+
+def _row(draft: Draft, locked: dict[DayKey, Facts]) -> dict[str, object]:
+    order, somebody = draft.order, draft.order.somebody
+    return {
+        "hospital_id": locked[order.key].hospital_id,
+        "doctor_id": order.key.doctor_id,
+        "day": order.key.day,
+        "account_id": order.actor.id if somebody is None else None,
+        "name": somebody and somebody.name.strip(),
+        "phone": somebody and somebody.phone,
+        "seat": draft.seat.number,
+        "token": draft.token,
+        "code": draft.code,
+        "reason": order.reason,
+        "scheduled_at": draft.seat.at,
+        "booked_at": order.now,
+    }
+
+
+def _visit(draft: Draft, row: asyncpg.Record) -> Visit:
+    return Visit(
+        id=row["id"],
+        patient_id=row["patient_id"],
+        patient=row["patient"],
+        token=draft.token,
+        code=draft.code,
         status=Status.BOOKED,
         priority=Priority.NORMAL,
         version=1,
-        reason=reason,
-        due_at=seat.at,
+        reason=draft.order.reason,
+        due_at=draft.seat.at,
         place_rule=PlaceRule.SLOT,
-        seat=seat.number,
-        scheduled_at=seat.at,
-        booked_at=now,
+        issued_by=draft.order.key.doctor_id,
+        seat=draft.seat.number,
+        scheduled_at=draft.seat.at,
+        booked_at=draft.order.now,
         checked_in_at=None,
         called_at=None,
         started_at=None,
         ended_at=None,
     )
-    return await _write(conn, facts, visit, "book", actor=actor, now=now)
 
 
-async def walk_in(
-    conn: Connection,
-    practice: Practice,
-    patient: Patient,
-    priority: Priority,
-    *,
-    reason: str | None,
-    actor: Actor,
-    now: datetime,
-) -> Booked:
-    """Takes in somebody who is here, today. Raises QueueClosed, or DayFull past the hospital's number of walk-ins."""
-    key = DayKey(practice.doctor.id, local_day(now, practice.timezone))
-    facts = await days.lock(conn, key)
-    if facts.state is QueueState.CLOSED:
-        raise QueueClosed
-    number = await conn.fetchval(statements("queues").count_walk_in, *key)
-    if number > practice.policy.walk_ins_per_day:
-        raise DayFull("No more walk-ins are taken in today.")
-    token, code = calendar.walk_in_label(practice.doctor.token_prefix, number), _new_code()
-    due = rules.due_walk_in(priority, policy=facts.settings, now=now)
-    visit_id = await _insert(
-        conn, SQL.insert_walk_in, facts.hospital_id, *key, patient.id, number, token, code, priority, reason, due, now
-    )
-    visit = Visit(
-        id=visit_id,
-        patient_id=patient.id,
-        patient=patient.name,
-        token=token,
-        code=code,
-        status=Status.CHECKED_IN,
-        priority=priority,
-        version=1,
-        reason=reason,
-        due_at=due,
-        place_rule=PlaceRule.WALK_IN,
-        seat=None,
-        scheduled_at=None,
-        booked_at=now,
-        checked_in_at=now,
-        called_at=None,
-        started_at=None,
-        ended_at=None,
-    )
-    return await _write(conn, facts, visit, "walk_in", actor=actor, now=now)
+def _outcome(draft: Draft | Problem, sold: dict[str, asyncpg.Record], after: dict[DayKey, Facts]) -> Booked | Problem:
+    if isinstance(draft, Problem):
+        return draft
+    if draft.code not in sold:
+        return NotFound("There is no such account any more.")
+    return Booked(after[draft.order.key], sold[draft.code]["id"])
 
 
-async def enter_patient(conn: Connection, somebody: SomebodyElse) -> Patient:
-    """A patient without an account."""
-    sql = statements("auth").insert_user
-    name = somebody.name.strip()
-    return Patient(await conn.fetchval(sql, Role.PATIENT, name, None, somebody.phone, None, None), name)
-
-
-async def account_of(conn: Connection, actor: Actor) -> Patient:
-    """The patient behind a patient's own account. Raises NotFound if it is gone."""
-    row = await conn.fetchrow(statements("auth").find_user, actor.id)
-    if row is None:
-        raise NotFound
-    return Patient(row["id"], row["name"])
-
-
-def refuse_past(practice: Practice, day: date, time: str | None, now: datetime) -> None:
+def refuse_past(timezone: str, day: date, time: str | None, now: datetime) -> None:
     """Raises SlotPast for a day or a time that is over."""
-    if day < local_day(now, practice.timezone):
+    if day < local_day(now, timezone):
         raise SlotPast
-    at = time and instant(day, minute_of(time), practice.timezone)
+    at = time and instant(day, minute_of(time), timezone)
     if at and at < now:
         raise SlotPast
-
-
-async def _refuse_second(conn: Connection, patient: Patient, key: DayKey) -> None:
-    visit_id = await conn.fetchval(SQL.find_open_visit, patient.id, *key)
-    if visit_id is not None:
-        raise AlreadyBooked(id=visit_id, appointment_id=visit_id)
 
 
 def choose_seat(day: calendar.Day, time: str | None) -> Seat:
@@ -180,22 +228,3 @@ def _next_free(day: calendar.Day, minute: int) -> str | None:
     """The first free time after the one asked for, else the first of the day; null when the day is full."""
     later = [seat for seat in day.free if seat.minute > minute] or day.free
     return clock(later[0].minute) if later else None
-
-
-async def _insert(conn: Connection, sql: str, *values: object) -> int:
-    """The constraint is the last word on double booking, whatever the code above believed."""
-    try:
-        return await conn.fetchval(sql, *values)
-    except asyncpg.UniqueViolationError as error:
-        if error.constraint_name != "appointments_seat_key":
-            raise
-        raise SlotTaken(next_free=None) from None
-
-
-async def _write(conn: Connection, facts: Facts, visit: Visit, verb: str, *, actor: Actor, now: datetime) -> Booked:
-    change = Change(verb=verb, before=None, after=visit)
-    return Booked(await days.write(conn, facts, [change], actor=actor, now=now), visit.id)
-
-
-def _new_code() -> str:
-    return secrets.token_urlsafe(CODE_BYTES)

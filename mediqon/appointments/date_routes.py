@@ -20,7 +20,7 @@ from mediqon.hospitals.slots import local_day, minute_at, minute_of
 from mediqon.live.channels import Appointment
 from mediqon.queues import days
 from mediqon.queues.models import DayKey, Facts, Status, Visit
-from mediqon.queues.views import Outlook, appointment
+from mediqon.queues.views import appointment, outlook_on
 
 SQL = statements("hospitals")
 hospital_only = only(Role.HOSPITAL)
@@ -55,9 +55,10 @@ async def set_date(
     async with transaction(pool) as conn:
         await doctors.lock_own(conn, doctor_id, actor.hospital_id)
         facts = await days.lock(conn, DayKey(doctor_id, day))
+        await days.touch(conn, facts)
         await doctors.set_date(conn, doctor_id, day, ordered)
         hours = await doctors.date_hours(conn, doctor_id, day)
-    outlook = Outlook(facts, now)
+    outlook = outlook_on(facts, now)
     return DateChange(day, hours, [appointment(outlook, visit) for visit in _homeless(facts, hours)])
 
 
@@ -74,6 +75,7 @@ async def forget_date(doctor_id: PathId, day: FromPath[date], actor: Actor, pool
     """The week's hours hold on this date again."""
     async with transaction(pool) as conn:
         await doctors.lock_own(conn, doctor_id, actor.hospital_id)
+        await days.touch(conn, await days.lock(conn, DayKey(doctor_id, day)))
         await conn.execute(SQL.forget_special_day, doctor_id, day)
 
 

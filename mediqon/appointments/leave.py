@@ -57,6 +57,7 @@ async def add(conn: Connection, practice: Practice, asked: NewLeave) -> tuple[Le
         raise Malformed("end", "must be after start")
     doctor_id = practice.doctor.id
     facts = await days.lock(conn, DayKey(doctor_id, asked.date))
+    await days.touch(conn, facts)
     leave_id = await conn.fetchval(SQL.insert_leave, doctor_id, asked.date, start, end, asked.reason)
     leave = Leave(
         id=leave_id, doctor_id=doctor_id, date=asked.date, start=clock(start), end=clock(end), reason=asked.reason

@@ -19,7 +19,7 @@ from mediqon.given import Actor, Feed, Now, Pool
 from mediqon.hospitals.calendar import find_practice
 from mediqon.queues import days
 from mediqon.queues.models import DayKey
-from mediqon.queues.views import Outlook, appointment
+from mediqon.queues.views import appointment, outlook_on
 
 hospital_only = only(Role.HOSPITAL)
 
@@ -37,7 +37,7 @@ async def add_leave(
         if practice.doctor.hospital_id != actor.hospital_id:
             raise NotFound("There is no such doctor at your hospital.")
         taken, facts = await leave.add(conn, practice, data)
-        outlook = Outlook(facts, now)
+        outlook = outlook_on(facts, now)
         affected = [appointment(outlook, visit) for visit in leave.hit(facts, taken)]
         answer = LeaveHit(**msgspec.structs.asdict(taken), affected=affected)
         await idempotency.keep(conn, attempt, answer)
@@ -57,8 +57,9 @@ async def list_leave(doctor_id: PathId, actor: Actor, pool: Pool, now: Now) -> L
 @delete("/leave/{leave_id:int}", guards=[hospital_only], security=SECURITY)
 async def delete_leave(leave_id: PathId, actor: Actor, pool: Pool) -> None:
     """Puts the hours back on sale."""
-    async with reading(pool) as conn:
+    async with transaction(pool) as conn:
         taken = await leave.find(conn, leave_id, actor)
+        await days.touch(conn, await days.lock(conn, DayKey(taken.doctor_id, taken.date)))
         await conn.execute(statements("appointments").delete_leave, taken.id)
 
 

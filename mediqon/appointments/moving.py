@@ -31,7 +31,7 @@ class Moved(NamedTuple):
 async def lock_both(conn: Connection, visit_id: int, actor: Actor, to: DayKey) -> tuple[Facts, Facts]:
     """The visit's day and the day `to`, locked in one order so that two moves never wait for each other."""
     start = await days.find(conn, visit_id, actor)
-    locked = {key: await days.lock(conn, key) for key in sorted({start, to})}
+    locked = await days.lock_all(conn, {start, to})
     if not any(visit.id == visit_id for visit in locked[start].visits):
         raise StaleVersion("It has just gone to another doctor or another day. Look again.")
     return locked[start], locked[to]
@@ -76,7 +76,7 @@ async def reschedule(
 
     Raises what a booking raises, VisitOver unless BOOKED, and TooLate for a patient past the hospital's cut-off.
     """
-    refuse_past(practice, day, time, now)
+    refuse_past(practice.timezone, day, time, now)
     source, target = await lock_both(conn, visit_id, actor, DayKey(practice.doctor.id, day))
     visit = source.visit(visit_id)
     if visit.status is not Status.BOOKED:
@@ -91,6 +91,7 @@ async def reschedule(
     token = calendar.token_label(practice.doctor.token_prefix, seat.number)
     there = msgspec.structs.replace(
         visit,
+        issued_by=practice.doctor.id,
         seat=seat.number,
         token=token,
         scheduled_at=seat.at,
@@ -127,8 +128,9 @@ async def _carry(
         change = Change(verb=verb, before=visit, after=there, reason=reason)
         facts = await days.write(conn, source, [change], actor=actor, now=now)
         return Moved(facts, facts, visit.id)
-    await days.move_visit(conn, there)
     out = Change(verb=f"{verb}_out", before=visit, reason=reason)
-    left = await days.write(conn, source, [out], actor=actor, now=now)
     come = Change(verb=f"{verb}_in", after=there, reason=reason)
-    return Moved(await days.write(conn, target, [come], actor=actor, now=now), left, visit.id)
+    left = days.written(source, [out], actor=actor, now=now)
+    here = days.written(target, [come], actor=actor, now=now)
+    await days.save(conn, left, here._replace(visits=[there]))
+    return Moved(here.facts, left.facts, visit.id)

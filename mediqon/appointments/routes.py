@@ -1,31 +1,36 @@
 """Booking, walk-ins and the visit's life over HTTP. Each handler: authorise, one transaction, one verb, one publish."""
 
 import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from litestar import Request, Response, get, patch, post
+from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from mediqon.appointments import booking, moving
+from mediqon.appointments import booking, moving, walk_ins
+from mediqon.appointments.booking import Order
+from mediqon.appointments.counter import Counter
 from mediqon.appointments.models import Booking, OwnAppointments, WalkIn
 from mediqon.auth import idempotency
 from mediqon.auth.access import SECURITY, anyone_known, only
 from mediqon.auth.models import Role
-from mediqon.database import Connection, snapshot, statements, transaction
-from mediqon.errors import Malformed, NotFound
+from mediqon.database import snapshot, statements, transaction
+from mediqon.errors import Malformed, Problem
 from mediqon.fields import Clock, Id, PathId, Reason
 from mediqon.given import Actor, Feed, Now, Pool
-from mediqon.hospitals.calendar import Practice, find_practice
+from mediqon.hospitals.calendar import find_practice
 from mediqon.live.channels import Appointment
 from mediqon.live.feed import Feed as LiveFeed
 from mediqon.queues import days, desk
-from mediqon.queues.models import Facts, Status
-from mediqon.queues.views import Outlook, appointment
+from mediqon.queues.models import DayKey, Facts, Status
+from mediqon.queues.routes import lock_own
+from mediqon.queues.views import Outlook, appointment, outlook_on
 
 SQL = statements("appointments")
 OWN_MAX = 50
 
+BookingCounter: TypeAlias = NamedDependency[Counter]
 staff_only = only(Role.DOCTOR, Role.HOSPITAL)
 
 
@@ -49,7 +54,13 @@ class NewTime(msgspec.Struct, forbid_unknown_fields=True):
 
 @post("/appointments/book", guards=[only(Role.PATIENT, Role.HOSPITAL)], security=SECURITY)
 async def book(
-    request: Request[Any, Any, Any], data: JSONBody[Booking], actor: Actor, pool: Pool, feed: Feed, now: Now
+    request: Request[Any, Any, Any],
+    data: JSONBody[Booking],
+    actor: Actor,
+    pool: Pool,
+    feed: Feed,
+    counter: BookingCounter,
+    now: Now,
 ) -> Appointment | Response[bytes]:
     """Sells a seat.
 
@@ -57,17 +68,20 @@ async def book(
     `queue_closed`.
     """
     attempt = await idempotency.attempt(request, actor.id)
+    _refuse_wrong_patient(data, actor)
+    key = DayKey(data.doctor_id, data.date) if data.date else await feed.today(data.doctor_id)
+    order = Order(key, data.time, data.reason, data.patient, actor, now)
+    if not attempt.key:
+        return _view(*await counter.book(order), now)
     async with transaction(pool) as conn:
         if replay := await idempotency.earlier(conn, attempt, now=now):
             return replay
-        practice = await _practice(conn, data.doctor_id, actor)
-        patient = await _patient(conn, data, actor)
-        facts, visit_id = await booking.book(
-            conn, practice, patient, day=data.date, time=data.time, reason=data.reason, actor=actor, now=now
-        )
-        answer = _view(facts, visit_id, now)
+        (outcome,) = await booking.sell(conn, [order], feed.known, sure=True)
+        if isinstance(outcome, Problem):
+            raise outcome
+        answer = _view(*outcome, now)
         await idempotency.keep(conn, attempt, answer)
-    await feed.publish(facts)
+    await feed.publish(outcome.facts)
     return answer
 
 
@@ -80,13 +94,13 @@ async def walk_in(
     404 for a doctor elsewhere; 409 `day_full`, `queue_closed`.
     """
     attempt = await idempotency.attempt(request, actor.id)
+    today = await feed.today(data.doctor_id)
     async with transaction(pool) as conn:
         if replay := await idempotency.earlier(conn, attempt, now=now):
             return replay
-        practice = await _practice(conn, data.doctor_id, actor)
-        patient = await booking.enter_patient(conn, data.patient)
-        facts, visit_id = await booking.walk_in(
-            conn, practice, patient, data.priority, reason=data.reason, actor=actor, now=now
+        before = await lock_own(conn, today, actor, feed.known)
+        facts, visit_id = await walk_ins.walk_in(
+            conn, before, data.patient, data.priority, reason=data.reason, actor=actor, now=now
         )
         answer = _view(facts, visit_id, now)
         await idempotency.keep(conn, attempt, answer)
@@ -100,7 +114,7 @@ async def move(
 ) -> Appointment:
     """Takes a visit one step on. 403, 409 `illegal_transition`, `stale_version`, `already_booked`."""
     async with transaction(pool) as conn:
-        before = await days.lock_visit(conn, appointment_id, actor)
+        before = await days.lock_visit(conn, appointment_id, actor, feed.known)
         facts = await desk.move(
             conn,
             before,
@@ -150,9 +164,9 @@ async def list_own(actor: Actor, pool: Pool, now: Now) -> OwnAppointments:
     """A patient's own visits, newest day first; the last 50."""
     async with snapshot(pool) as conn:
         rows = await conn.fetch(SQL.patient_days, actor.id, OWN_MAX)
-        keys = {days.DayKey(row["doctor_id"], row["day"]) for row in rows}
+        keys = {DayKey(row["doctor_id"], row["day"]) for row in rows}
         outlooks = {key: Outlook(await days.look(conn, key), now) for key in keys}
-    return OwnAppointments([_of(outlooks[days.DayKey(row["doctor_id"], row["day"])], row["id"]) for row in rows])
+    return OwnAppointments([_of(outlooks[DayKey(row["doctor_id"], row["day"])], row["id"]) for row in rows])
 
 
 @get("/appointments/{appointment_id:int}", guards=[anyone_known], security=SECURITY)
@@ -163,23 +177,11 @@ async def get_one(appointment_id: PathId, actor: Actor, pool: Pool, now: Now) ->
     return _view(facts, appointment_id, now)
 
 
-async def _practice(conn: Connection, doctor_id: int, actor: Actor) -> Practice:
-    """The doctor; for staff, only their own. Raises NotFound."""
-    practice = await find_practice(conn, doctor_id)
-    foreign = actor.role is Role.HOSPITAL and practice.doctor.hospital_id != actor.hospital_id
-    if foreign or (actor.role is Role.DOCTOR and doctor_id != actor.doctor_id):
-        raise NotFound("There is no such doctor.")
-    return practice
-
-
-async def _patient(conn: Connection, data: Booking, actor: Actor) -> booking.Patient:
-    if actor.role is Role.PATIENT:
-        if data.patient is not None:
-            raise Malformed("patient", "is for the hospital: you book for yourself")
-        return await booking.account_of(conn, actor)
-    if data.patient is None:
+def _refuse_wrong_patient(data: Booking, actor: Actor) -> None:
+    if actor.role is Role.PATIENT and data.patient is not None:
+        raise Malformed("patient", "is for the hospital: you book for yourself")
+    if actor.role is Role.HOSPITAL and data.patient is None:
         raise Malformed("patient", "is needed: whom is this for?")
-    return await booking.enter_patient(conn, data.patient)
 
 
 async def _show_moved(feed: LiveFeed, moved: moving.Moved, now: datetime.datetime) -> Appointment:
@@ -189,7 +191,7 @@ async def _show_moved(feed: LiveFeed, moved: moving.Moved, now: datetime.datetim
 
 
 def _view(facts: Facts, visit_id: int, now: datetime.datetime) -> Appointment:
-    return _of(Outlook(facts, now), visit_id)
+    return _of(outlook_on(facts, now), visit_id)
 
 
 def _of(outlook: Outlook, visit_id: int) -> Appointment:

@@ -17,7 +17,7 @@ from mediqon.hospitals.slots import clock, local_day
 from mediqon.live.channels import Appointment
 from mediqon.queues import desk
 from mediqon.queues.models import DayKey, Facts, Status, Visit
-from mediqon.queues.views import Outlook, appointment
+from mediqon.queues.views import appointment, outlook_on
 
 
 class Settlement(msgspec.Struct, forbid_unknown_fields=True):
@@ -62,10 +62,10 @@ async def settle(
         else:
             step = await _move(conn, practice, facts.day, visit, actor=actor, now=now)
         if step is None:
-            answer.left.append(appointment(Outlook(here, now), visit))
+            answer.left.append(appointment(outlook_on(here, now), visit))
             continue
         changed |= {each.key: each for each in step.changed}
-        answer.settled.append(appointment(Outlook(step.facts, now), step.facts.visit(step.visit_id)))
+        answer.settled.append(appointment(outlook_on(step.facts, now), step.facts.visit(step.visit_id)))
     return answer, list(changed.values())
 
 

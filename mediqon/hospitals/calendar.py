@@ -1,5 +1,6 @@
 """A doctor's day as seats, read from the database."""
 
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
@@ -41,12 +42,26 @@ async def find_practice(conn: Connection, doctor_id: int) -> Practice:
 async def read_day(conn: Connection, practice: Practice, day: date, *, now: datetime) -> Day:
     """The seats of one day; none are free that began before `now`, or on a day past the booking horizon."""
     doctor = practice.doctor
-    hours = await conn.fetch(SQL.day_hours, doctor.id, day.weekday(), day)
-    seats = grid(day, practice.timezone, doctor.slot_minutes, tuple(Hours(*row) for row in hours))
+    rows = await conn.fetch(SQL.day_hours, doctor.id, day.weekday(), day)
+    hours = tuple(Hours(*row) for row in rows)
     sold = [Sold(*row) for row in await conn.fetch(SQL.sold_seats, doctor.id, day)]
-    too_far = day > local_day(now, practice.timezone) + timedelta(days=practice.policy.horizon_days)
-    free = [] if too_far else [seat for seat in free_seats(seats, sold) if seat.at >= now]
-    return Day(seats, free)
+    return plan(day, practice.timezone, doctor.slot_minutes, hours, sold, practice.policy, now=now)
+
+
+def plan(
+    day: date,
+    timezone: str,
+    slot_minutes: int,
+    hours: tuple[Hours, ...],
+    sold: Collection[Sold],
+    policy: Policy,
+    *,
+    now: datetime,
+) -> Day:
+    """The seats of one day; none are free that began before `now`, or on a day past the booking horizon."""
+    seats = grid(day, timezone, slot_minutes, hours)
+    too_far = day > local_day(now, timezone) + timedelta(days=policy.horizon_days)
+    return Day(seats, [] if too_far else [seat for seat in free_seats(seats, sold) if seat.at >= now])
 
 
 def token_label(prefix: str, seat: int) -> str:

@@ -83,12 +83,14 @@ async def change_doctor(
 
 
 @put("/doctors/{doctor_id:int}/schedule", guards=[hospital_only], security=SECURITY)
-async def set_schedule(doctor_id: PathId, data: JSONBody[Schedule], actor: Actor, pool: Pool) -> Schedule:
+async def set_schedule(doctor_id: PathId, data: JSONBody[Schedule], actor: Actor, pool: Pool, now: Now) -> Schedule:
     """A doctor's week. Windows of one day may not overlap. Seats already sold keep their number and time."""
     windows = doctors.checked(data.windows)
     async with transaction(pool) as conn:
         await doctors.lock_own(conn, doctor_id, actor.hospital_id)
         await doctors.set_hours(conn, doctor_id, windows)
+        timezone = (await find_practice(conn, doctor_id)).timezone
+        await doctors.touch_hours(conn, doctor_id, local_day(now, timezone))
         return await doctors.hours(conn, doctor_id)
 
 

@@ -61,7 +61,8 @@ def _starts(window: Hours, slot_minutes: int) -> Iterator[int]:
 def free_seats(seats: Sequence[Seat], sold: Collection[Sold]) -> list[Seat]:
     """The seats of the grid that can still be sold: neither number nor, after a change of hours, time is given."""
     numbers = {each.number for each in sold}
-    moved_in = [each.at for each in sold if not any(s.number == each.number and s.at == each.at for s in seats)]
+    present = {(seat.number, seat.at) for seat in seats}
+    moved_in = [each.at for each in sold if (each.number, each.at) not in present]
     free: list[Seat] = []
     for seat in seats:
         if seat.number in numbers:

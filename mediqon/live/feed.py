@@ -17,6 +17,7 @@ from mediqon.live.bus import Bus
 from mediqon.live.channels import Close, TokenView, day_channel
 from mediqon.live.hub import Hub, Topic, Watcher
 from mediqon.queues import days
+from mediqon.queues.memory import Memory
 from mediqon.queues.models import DayKey, Facts
 from mediqon.queues.views import token_view
 
@@ -50,6 +51,7 @@ class Feed:
         self._installation = installation
         self._hub = Hub()
         self._bus = Bus(redis_url, installation, self._hear)
+        self.known = Memory()
         self._loading: dict[DayKey, asyncio.Task[Topic]] = {}
         self._zones: dict[int, str] = {}
         self._displays: dict[str, set[Watcher]] = {}
@@ -80,6 +82,7 @@ class Feed:
 
     async def publish(self, facts: Facts) -> None:
         """Sends a day's new state to every screen: here at once, elsewhere over Redis. Call it after commit."""
+        self.known.keep(facts)
         self._take(facts)
         await self._bus.publish(day_channel(self._installation, facts.key), msgspec.msgpack.encode(facts))
 

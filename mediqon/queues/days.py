@@ -1,7 +1,8 @@
 """One doctor's day in PostgreSQL: locked, read and written as a whole."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
+from typing import NamedTuple
 
 import asyncpg
 import msgspec
@@ -9,16 +10,19 @@ import msgspec
 from mediqon.auth.models import Actor
 from mediqon.database import Connection, statements
 from mediqon.errors import NotFound, StaleVersion
-from mediqon.queues.models import DayImage, DayKey, Facts, Snapshot, Visit
-from mediqon.queues.views import Outlook, Place
+from mediqon.queues.models import DayImage, DayKey, Facts, Snapshot, Status, Visit
+from mediqon.queues.views import Outlook, outlook_on
 
 SQL = statements("queues")
+
+Known = Callable[[DayKey], Facts | None]
+"""What this process last saw of a day; trusted only where the locked row has the same version."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """What a verb did to one visit; without any visit, to the day itself.
 
-    No `before`: the visit is new to this day. No `after`: it has left it.
+    No `before`: the visit is new to this day. No `after`: it has left it. `actor` where it is not the verb's own.
     """
 
     verb: str
@@ -27,18 +31,83 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     announces: bool = False
     """Whether screens call the token out."""
+    actor: Actor | None = None
 
 
-async def lock(conn: Connection, key: DayKey) -> Facts:
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the day's story, as stored; `queue_version` is the version that the change leads to."""
+
+    doctor_id: int
+    day: date
+    queue_version: int
+    appointment_id: int | None
+    at: datetime
+    actor_id: int | None
+    verb: str
+    from_status: Status | None
+    to_status: Status | None
+    reason: str | None
+    before: Snapshot
+    after: Snapshot
+    promised_at: datetime | None
+    undoes: int | None
+
+
+class Written(NamedTuple):
+    """A day as a change leaves it, the visits that the change rewrites, and its events."""
+
+    facts: Facts
+    visits: list[Visit]
+    events: list[Event]
+
+
+def nothing(_key: DayKey) -> None:
+    """Knows no day: every one is read."""
+
+
+async def lock(conn: Connection, key: DayKey, known: Known = nothing) -> Facts:
     """The day as it is, nobody else's to change until the transaction ends. Raises NotFound without such a doctor."""
-    if await conn.fetchval(SQL.lock_day, *key) is None:
-        try:
-            async with conn.transaction():
-                await conn.execute(SQL.open_queue, *key)
-        except asyncpg.ForeignKeyViolationError:
-            raise NotFound from None
-        await conn.execute(SQL.lock_day, *key)
-    return await look(conn, key)
+    return (await lock_all(conn, [key], known))[key]
+
+
+async def lock_all(conn: Connection, keys: Iterable[DayKey], known: Known = nothing) -> dict[DayKey, Facts]:
+    """Several days at once, locked in one order so that nobody waits for each other. Raises NotFound."""
+    asked = sorted(set(keys))
+    columns = [key.doctor_id for key in asked], [key.day for key in asked]
+    rows = await conn.fetch(SQL.lock_days, *columns)
+    if len(rows) < len(asked):
+        await _open(conn, *columns)
+        rows = await conn.fetch(SQL.lock_days, *columns)
+    return {(key := DayKey(*where)): await _read(conn, key, version, known) for *where, version in rows}
+
+
+async def lock_visit(conn: Connection, visit_id: int, actor: Actor, known: Known = nothing) -> Facts:
+    """The day of a visit, locked.
+
+    Raises NotFound also when it is not the actor's to see, or StaleVersion if it went elsewhere while we waited.
+    """
+    row = await conn.fetchrow(SQL.lock_visit_day, visit_id, actor.role, actor.id, actor.hospital_id, actor.doctor_id)
+    if row is None:
+        raise NotFound
+    *where, version = row
+    facts = await _read(conn, DayKey(*where), version, known)
+    if not any(visit.id == visit_id for visit in facts.visits):
+        raise StaleVersion("It has just gone to another doctor or another day. Look again.")
+    return facts
+
+
+async def _open(conn: Connection, doctor_ids: list[int], dates: list[date]) -> None:
+    try:
+        async with conn.transaction():
+            await conn.execute(SQL.open_queues, doctor_ids, dates)
+    except asyncpg.ForeignKeyViolationError:
+        raise NotFound from None
+
+
+async def _read(conn: Connection, key: DayKey, version: int, known: Known) -> Facts:
+    """A locked day. Two states never share a version, but a day that nobody has changed yet may have gained its row."""
+    facts = known(key)
+    return facts if facts is not None and facts.version == version > 0 else await look(conn, key)
 
 
 async def look(conn: Connection, key: DayKey) -> Facts:
@@ -48,14 +117,6 @@ async def look(conn: Connection, key: DayKey) -> Facts:
         raise NotFound
     visits = await conn.fetch(SQL.queue_visits, *key)
     return msgspec.convert({**row, "visits": [dict(visit) for visit in visits]}, Facts)
-
-
-async def lock_visit(conn: Connection, visit_id: int, actor: Actor) -> Facts:
-    """The day of a visit, locked. Raises NotFound, or StaleVersion if the visit went elsewhere while we waited."""
-    facts = await lock(conn, await find(conn, visit_id, actor))
-    if not any(visit.id == visit_id for visit in facts.visits):
-        raise StaleVersion("It has just gone to another doctor or another day. Look again.")
-    return facts
 
 
 async def find(conn: Connection, visit_id: int, actor: Actor) -> DayKey:
@@ -80,57 +141,95 @@ async def write(
 
     `day` is what the day itself has become. No actor: the server itself.
     """
+    change = written(facts, changes, actor=actor, now=now, day=day, undoes=undoes)
+    await save(conn, change)
+    return change.facts
+
+
+def written(
+    facts: Facts,
+    changes: Sequence[Change],
+    *,
+    actor: Actor | None,
+    now: datetime,
+    day: DayImage | None = None,
+    undoes: int | None = None,
+    versions: int = 1,
+) -> Written:
+    """What `write` will write; touches nothing. With as many `versions` as changes, each is a version of its own."""
     left = {change.before.id for change in changes if change.before is not None and change.after is None}
     moved = {change.after.id: change.after for change in changes if change.after is not None}
-    calls = sum(change.announces for change in changes)
     after = msgspec.structs.replace(
         facts.with_day(day or facts.day_image),
-        version=facts.version + 1,
-        call_seq=facts.call_seq + calls,
+        version=facts.version + versions,
+        call_seq=facts.call_seq + sum(change.announces for change in changes),
         visits=[moved.pop(visit.id, visit) for visit in facts.visits if visit.id not in left] + [*moved.values()],
     )
-    for change in changes:
-        if change.before is not None and change.after is not None:
-            await move_visit(conn, change.after)
-    if day is not None:
-        await conn.execute(SQL.set_day, *facts.key, *msgspec.structs.astuple(day))
-    places = Outlook(after, now).places
-    events = [_event(facts, after, change, places, actor, now, undoes) for change in changes]
-    await conn.executemany(SQL.record_event, events)
-    await conn.execute(SQL.advance_queue, *facts.key, calls)
-    return after
+    rewritten = [change.after for change in changes if change.before is not None and change.after is not None]
+    view = outlook_on(after, now)
+    events = [
+        _event(facts, view, change, facts.version + min(number, versions), change.actor or actor, now, undoes)
+        for number, change in enumerate(changes, start=1)
+    ]
+    return Written(after, rewritten, events)
 
 
-async def move_visit(conn: Connection, visit: Visit) -> None:
-    """Writes what a verb made of a visit, and counts its version."""
-    await conn.execute(SQL.move_visit, visit.id, *msgspec.structs.astuple(visit.image))
+async def save(conn: Connection, *changes: Written) -> None:
+    """Writes changes of locked days, all in one statement."""
+    await conn.execute(
+        SQL.save_change,
+        [_row(visit.id, visit.image) for change in changes for visit in change.visits],
+        [event for change in changes for event in change.events],
+        [_day_row(change.facts) for change in changes],
+    )
+
+
+async def touch(conn: Connection, facts: Facts) -> None:
+    """Counts a change of a locked day that its facts do not tell, such as other hours: others read it anew."""
+    await save(conn, Written(msgspec.structs.replace(facts, version=facts.version + 1), [], []))
+
+
+def _row(visit_id: int, image: msgspec.Struct) -> dict[str, object]:
+    return {"id": visit_id, **msgspec.structs.asdict(image)}
+
+
+def _day_row(facts: Facts) -> dict[str, object]:
+    image = msgspec.structs.asdict(facts.day_image)
+    return {
+        "doctor_id": facts.doctor_id,
+        "day": facts.day,
+        "version": facts.version,
+        "call_seq": facts.call_seq,
+        **image,
+    }
 
 
 def _event(
     before: Facts,
-    after: Facts,
+    view: Outlook,
     change: Change,
-    places: Mapping[int, Place],
+    version: int,
     actor: Actor | None,
     now: datetime,
     undoes: int | None,
-) -> tuple[object, ...]:
+) -> Event:
     old, new = change.before, change.after
     visit = new or old
-    place = places.get(new.id) if new else None
-    day_changed = before.day_image != after.day_image
-    return (
-        *before.key,
-        after.version,
-        visit.id if visit else None,
-        now,
-        actor.id if actor else None,
-        change.verb,
-        old.status if old else None,
-        new.status if new else None,
-        change.reason,
-        Snapshot(visit=old.image if old else None, day=before.day_image if day_changed else None),
-        Snapshot(visit=new.image if new else None, day=after.day_image if day_changed else None),
-        place.window.expected if place and place.window else None,
-        undoes,
+    place = view.places.get(new.id) if new else None
+    day_changed = before.day_image != view.facts.day_image
+    return Event(
+        doctor_id=before.doctor_id,
+        day=before.day,
+        queue_version=version,
+        appointment_id=visit.id if visit else None,
+        at=now,
+        actor_id=actor.id if actor else None,
+        verb=change.verb,
+        from_status=old.status if old else None,
+        to_status=new.status if new else None,
+        reason=change.reason,
+        before=Snapshot(visit=old.image if old else None, day=before.day_image if day_changed else None),
+        after=Snapshot(visit=new.image if new else None, day=view.facts.day_image if day_changed else None),
+        promised_at=place.window.expected if place and place.window else None,
+        undoes=undoes,
     )

@@ -22,7 +22,7 @@ from mediqon.hospitals.slots import local_day
 from mediqon.queues import days, rules
 from mediqon.queues.days import Change
 from mediqon.queues.models import IN_ROOM, OVER, DayImage, Facts, PlaceRule, Priority, QueueState, Status, Visit
-from mediqon.queues.views import Outlook, appointment
+from mediqon.queues.views import appointment, outlook_on
 
 VERBS = {
     Status.CHECKED_IN: "check_in",
@@ -65,7 +65,7 @@ async def move(
     if visit.status is to:
         return facts
     if version is not None and version != visit.version:
-        raise StaleVersion(appointment=appointment(Outlook(facts, now), visit))
+        raise StaleVersion(appointment=appointment(outlook_on(facts, now), visit))
     _refuse_illegal(facts, visit, to, actor, now)
     if to is Status.CALLED:
         return await _call(conn, facts, [], visit, actor=actor, now=now, reason=reason)

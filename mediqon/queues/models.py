@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from mediqon.hospitals.models import Policy
+from mediqon.hospitals.slots import Hours
 
 
 class Status(StrEnum):
@@ -70,6 +71,8 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
     due_at: datetime
     place_rule: PlaceRule
+    issued_by: int
+    """The doctor whose seat and label it has, also after a transfer."""
     seat: int | None
     scheduled_at: datetime | None
     booked_at: datetime
@@ -127,6 +130,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     doctor: str
     room: str
     slot_minutes: int
+    token_prefix: str
     hospital_id: int
     hospital: str
     timezone: str
@@ -139,6 +143,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     paused_until: datetime | None
     pause_reason: str | None
     call_seq: int
+    hours: tuple[Hours, ...]
+    """The doctor's windows on this day and, with capacity 0, leave."""
     visits: Sequence[Visit]
 
     @property

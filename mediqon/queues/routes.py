@@ -19,8 +19,9 @@ from mediqon.live.channels import Appointment, DeskFrame, QueueFrame, TokenView
 from mediqon.live.feed import Feed as LiveFeed
 from mediqon.live.hub import etag
 from mediqon.queues import days, desk
+from mediqon.queues.days import Known
 from mediqon.queues.models import DayKey, Facts, Priority, Status
-from mediqon.queues.views import Outlook, appointment
+from mediqon.queues.views import appointment, outlook_on
 
 SQL = statements("queues")
 staff_only = only(Role.DOCTOR, Role.HOSPITAL)
@@ -114,13 +115,13 @@ async def call_next(
     """Completes the visit in the room and calls the next. 409 `stale_version`, `queue_paused`, `queue_closed`."""
     today = await feed.today(doctor_id)
     async with transaction(pool) as conn:
-        before = await lock_own(conn, today, actor)
+        before = await lock_own(conn, today, actor, feed.known)
         facts, called, completed = await desk.call_next(
             conn, before, actor=actor, now=now, version=data.version if data else None
         )
     if facts is not before:
         await feed.publish(facts)
-    outlook = Outlook(facts, now)
+    outlook = outlook_on(facts, now)
     return CallNextAnswer(
         appointment(outlook, facts.visit(called)) if called else None,
         appointment(outlook, facts.visit(completed)) if completed else None,
@@ -131,7 +132,7 @@ async def call_next(
 async def recall(appointment_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now) -> Appointment:
     """Announces a called token again. 409 `illegal_transition` unless it is CALLED."""
     async with transaction(pool) as conn:
-        before = await days.lock_visit(conn, appointment_id, actor)
+        before = await days.lock_visit(conn, appointment_id, actor, feed.known)
         facts = await desk.recall(conn, before, appointment_id, actor=actor, now=now)
     return await _show_visit(feed, before, facts, appointment_id, now)
 
@@ -142,7 +143,7 @@ async def set_priority(
 ) -> Appointment:
     """Gives a visit another priority, for a reason. 409 `visit_not_waiting`."""
     async with transaction(pool) as conn:
-        before = await days.lock_visit(conn, appointment_id, actor)
+        before = await days.lock_visit(conn, appointment_id, actor, feed.known)
         facts = await desk.set_priority(
             conn, before, appointment_id, data.priority, actor=actor, now=now, reason=data.reason
         )
@@ -155,7 +156,7 @@ async def set_place(
 ) -> Appointment:
     """Moves somebody who waits right before another one, or behind everybody, for a reason. 409 `visit_not_waiting`."""
     async with transaction(pool) as conn:
-        before = await days.lock_visit(conn, appointment_id, actor)
+        before = await days.lock_visit(conn, appointment_id, actor, feed.known)
         facts = await desk.place_before(
             conn, before, appointment_id, data.before, actor=actor, now=now, reason=data.reason
         )
@@ -185,9 +186,9 @@ async def list_events(appointment_id: PathId, actor: Actor, pool: Pool) -> Event
     )
 
 
-async def lock_own(conn: Connection, key: DayKey, actor: models.Actor) -> Facts:
+async def lock_own(conn: Connection, key: DayKey, actor: models.Actor, known: Known) -> Facts:
     """A day, locked. Raises NotFound unless it is of the actor's own queue or hospital."""
-    facts = await days.lock(conn, key)
+    facts = await days.lock(conn, key, known)
     refuse_others(facts, actor)
     return facts
 
@@ -196,7 +197,7 @@ async def _show_visit(feed: LiveFeed, before: Facts, facts: Facts, visit_id: int
     """Publishes what has changed and answers with the visit."""
     if facts is not before:
         await feed.publish(facts)
-    return appointment(Outlook(facts, now), facts.visit(visit_id))
+    return appointment(outlook_on(facts, now), facts.visit(visit_id))
 
 
 def refuse_others(facts: Facts, actor: Actor) -> None:

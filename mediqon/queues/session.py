@@ -9,7 +9,7 @@ from mediqon.queues import days
 from mediqon.queues.days import Change
 from mediqon.queues.desk import moved
 from mediqon.queues.models import OVER, DayImage, Facts, QueueState, Status
-from mediqon.queues.views import Outlook, appointment
+from mediqon.queues.views import appointment, outlook_on
 
 
 async def pause(
@@ -59,7 +59,7 @@ async def close(conn: Connection, facts: Facts, *, no_show: bool, actor: Actor |
         return facts
     still_open = [visit for visit in facts.visits if visit.status not in OVER]
     if still_open and not no_show:
-        outlook = Outlook(facts, now)
+        outlook = outlook_on(facts, now)
         raise VisitsOpen(visits=[appointment(outlook, visit) for visit in still_open])
     changes = [Change(verb="close")]
     for visit in still_open:

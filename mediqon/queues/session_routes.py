@@ -15,7 +15,7 @@ from mediqon.live.feed import Feed as LiveFeed
 from mediqon.queues import session, undo
 from mediqon.queues.models import Facts
 from mediqon.queues.routes import lock_own, staff_only
-from mediqon.queues.views import Outlook, desk_frame
+from mediqon.queues.views import desk_frame, outlook_on
 
 
 class Pause(msgspec.Struct, forbid_unknown_fields=True):
@@ -43,7 +43,7 @@ async def pause(
     asked = data or Pause()
     today = await feed.today(doctor_id)
     async with transaction(pool) as conn:
-        before = await lock_own(conn, today, actor)
+        before = await lock_own(conn, today, actor, feed.known)
         facts = await session.pause(conn, before, minutes=asked.minutes, reason=asked.reason, actor=actor, now=now)
     return await _show(feed, before, facts, now)
 
@@ -53,7 +53,7 @@ async def resume(doctor_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: N
     """Opens a paused or closed queue."""
     today = await feed.today(doctor_id)
     async with transaction(pool) as conn:
-        before = await lock_own(conn, today, actor)
+        before = await lock_own(conn, today, actor, feed.known)
         facts = await session.resume(conn, before, actor=actor, now=now)
     return await _show(feed, before, facts, now)
 
@@ -63,7 +63,7 @@ async def delay(doctor_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: No
     """The doctor is late: every expected time moves. 0 minutes takes it back. 409 `queue_closed`."""
     today = await feed.today(doctor_id)
     async with transaction(pool) as conn:
-        before = await lock_own(conn, today, actor)
+        before = await lock_own(conn, today, actor, feed.known)
         facts = await session.delay(conn, before, minutes=data.minutes, actor=actor, now=now)
     return await _show(feed, before, facts, now)
 
@@ -75,7 +75,7 @@ async def close(
     """Ends the day. 409 `visits_open` with `visits`, until each is settled or `no_show` is sent."""
     today = await feed.today(doctor_id)
     async with transaction(pool) as conn:
-        before = await lock_own(conn, today, actor)
+        before = await lock_own(conn, today, actor, feed.known)
         facts = await session.close(conn, before, no_show=bool(data and data.no_show), actor=actor, now=now)
     return await _show(feed, before, facts, now)
 
@@ -85,7 +85,7 @@ async def take_back(doctor_id: PathId, actor: Actor, pool: Pool, feed: Feed, now
     """Takes back the desk's last change, exact place included. 409 `nothing_to_undo`, `cannot_undo`."""
     today = await feed.today(doctor_id)
     async with transaction(pool) as conn:
-        before = await lock_own(conn, today, actor)
+        before = await lock_own(conn, today, actor, feed.known)
         facts = await undo.undo(conn, before, actor=actor, now=now)
     return await _show(feed, before, facts, now)
 
@@ -94,7 +94,7 @@ async def _show(feed: LiveFeed, before: Facts, facts: Facts, now: datetime) -> D
     """Publishes what has changed and answers with the staff queue."""
     if facts is not before:
         await feed.publish(facts)
-    return desk_frame(Outlook(facts, now))
+    return desk_frame(outlook_on(facts, now))
 
 
 ROUTES = [pause, resume, delay, close, take_back]

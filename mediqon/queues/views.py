@@ -1,5 +1,6 @@
 """Facts in, frames out: what each audience sees of a day. Touches nothing."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -66,6 +67,20 @@ class Outlook:
             begins = max([begins, *(visit.scheduled_at for visit in line[:1] if visit.scheduled_at)])
         ends = begins + timedelta(minutes=facts.delay_minutes)
         return max((ends - now).total_seconds() / 60, 0.0)
+
+
+_computed: OrderedDict[tuple[int, datetime], Outlook] = OrderedDict()
+OUTLOOKS_MAX = 32
+
+
+def outlook_on(facts: Facts, now: datetime) -> Outlook:
+    """The outlook of a day: computed once while the same facts are written, answered with and shown."""
+    key = id(facts), now
+    if key not in _computed:
+        _computed[key] = Outlook(facts, now)
+        if len(_computed) > OUTLOOKS_MAX:
+            _computed.popitem(last=False)
+    return _computed[key]
 
 
 def message(facts: Facts) -> str | None:

@@ -1,17 +1,28 @@
 -- Promises about the future: seats sold, walk-ins taken in, and what a patient holds.
 
--- name: find_open_visit
--- The patient's open visit with this doctor on this day. $1 patient, $2 doctor, $3 day.
-select id from appointments
-where patient_id = $1 and doctor_id = $2 and day = $3
-  and status in ('BOOKED', 'CHECKED_IN', 'CALLED', 'IN_CONSULTATION', 'ON_HOLD');
-
--- name: insert_booking
--- Sells one seat. $1 hospital, $2 doctor, $3 day, $4 patient, $5 seat, $6 token, $7 code, $8 reason, $9 slot start, $10 now.
-insert into appointments (hospital_id, doctor_id, day, patient_id, issued_by, seat, token, code, status, reason,
-                          scheduled_at, due_at, place_rule, booked_at)
-values ($1, $2, $3, $4, $2, $5, $6, $7, 'BOOKED', $8, $9, $9, 'SLOT', $10)
-returning id;
+-- name: sell_seats
+-- Sells seats of locked days, and enters the patients that have no account; nothing for an account that is gone.
+-- $1 a JSON list of bookings, with either the account or the name of the patient.
+with bookings as materialized (
+    select b.*, coalesce(b.account_id, nextval('users_id_seq')) as patient_id
+    from jsonb_to_recordset($1) as b (
+        hospital_id bigint, doctor_id bigint, day date, account_id bigint, name text, phone text, seat integer,
+        token text, code text, reason text, scheduled_at timestamptz, booked_at timestamptz
+    )
+), entered as (
+    insert into users (id, role, name, phone) overriding system value
+    select patient_id, 'patient', name, phone from bookings where account_id is null
+), sold as (
+    insert into appointments (hospital_id, doctor_id, day, patient_id, issued_by, seat, token, code, status, reason,
+                              scheduled_at, due_at, place_rule, booked_at)
+    select hospital_id, doctor_id, day, patient_id, doctor_id, seat, token, code, 'BOOKED', reason,
+           scheduled_at, scheduled_at, 'SLOT', booked_at
+    from bookings
+    where account_id is null or exists (select from users u where u.id = account_id and u.disabled_at is null)
+    returning id, code, patient_id
+)
+select s.id, s.code, s.patient_id, coalesce(u.name, b.name) as patient
+from sold s join bookings b using (code) left join users u on u.id = b.account_id;
 
 -- name: insert_walk_in
 -- Takes in somebody who is here. $1 hospital, $2 doctor, $3 day, $4 patient, $5 walk-in number, $6 token, $7 code,

@@ -1,28 +1,55 @@
 -- The line of one doctor's day. Every change locks the queue row first (`lock_queue`), so a day's changes happen one by one.
 
--- name: open_queue
--- Makes the day's row where it is missing. $1 doctor, $2 day.
-insert into queues (doctor_id, day) values ($1, $2) on conflict do nothing;
-
--- name: advance_queue
--- Counts one change of the day, and the calls in it, for which screens chime. $1 doctor, $2 day, $3 calls.
-update queues set version = version + 1, call_seq = call_seq + $3 where doctor_id = $1 and day = $2;
+-- name: open_queues
+-- Makes the rows of these days where they are missing, in one order. $1 doctors, $2 days (of equal length).
+insert into queues (doctor_id, day)
+select doctor_id, day from unnest($1::bigint[], $2::date[]) as asked (doctor_id, day) order by doctor_id, day
+on conflict do nothing;
 
 -- name: count_walk_in
 -- The next walk-in number of the day. $1 doctor, $2 day.
 update queues set last_walk_in = last_walk_in + 1 where doctor_id = $1 and day = $2 returning last_walk_in;
 
--- name: lock_day
--- Locks the day until the transaction ends; nothing if its row is not there yet. The day is read afterwards, by a statement of
--- its own: this one may have waited, and joined rows would still be those of before the wait. $1 doctor, $2 day.
-select version from queues where doctor_id = $1 and day = $2 for update;
+-- name: lock_days
+-- Locks these days until the transaction ends, always in one order; a day whose row is not there yet is left out. They are
+-- read afterwards, by a statement of its own: this one may have waited, and joined rows would still be those of before the
+-- wait. $1 doctors, $2 days (of equal length).
+select q.doctor_id, q.day, q.version
+from unnest($1::bigint[], $2::date[]) as asked (doctor_id, day)
+join queues q on q.doctor_id = asked.doctor_id and q.day = asked.day
+order by q.doctor_id, q.day
+for update of q;
+
+-- name: lock_visit_day
+-- The day of a visit, locked, if the asker may see the visit: its patient, its doctor, its hospital.
+-- $1 appointment, $2 role, $3 user, $4 hospital of the user, $5 doctor of the user.
+select q.doctor_id, q.day, q.version from queues q
+where (q.doctor_id, q.day) = (
+    select a.doctor_id, a.day from appointments a
+    where a.id = $1 and case $2::user_role
+        when 'patient' then a.patient_id = $3
+        when 'doctor' then a.doctor_id = $5
+        when 'hospital' then a.hospital_id = $4
+    end
+)
+for update;
 
 -- name: look_at_day
 -- The day without its visits; one that nobody has touched yet reads as version 0. $1 doctor, $2 day.
-select d.id as doctor_id, u.name as doctor, d.room, d.slot_minutes, d.hospital_id, h.name as hospital, h.timezone,
+select d.id as doctor_id, u.name as doctor, d.room, d.slot_minutes, d.token_prefix, d.hospital_id, h.name as hospital, h.timezone,
        h.settings, $2::date as day, coalesce(q.version, 0) as version, coalesce(q.state, 'OPEN') as state,
        coalesce(q.delay_minutes, 0) as delay_minutes, q.delayed_at, q.paused_until, q.pause_reason,
-       coalesce(q.call_seq, 0) as call_seq
+       coalesce(q.call_seq, 0) as call_seq, (
+           select coalesce(jsonb_agg(to_jsonb(w) order by w.start_minute), '[]') from (
+               select start_minute, end_minute, capacity from special_windows where doctor_id = d.id and day = $2
+               union all
+               select start_minute, end_minute, capacity from schedule_windows
+               where doctor_id = d.id and weekday = extract(isodow from $2::date) - 1
+                 and not exists (select from special_days where doctor_id = d.id and day = $2)
+               union all
+               select start_minute, end_minute, 0 from leaves where doctor_id = d.id and day = $2
+           ) w
+       ) as hours
 from doctors d
 join users u on u.id = d.user_id
 join hospitals h on h.id = d.hospital_id
@@ -32,7 +59,7 @@ where d.id = $1;
 -- name: queue_visits
 -- Every visit of the day, in the order of booking. $1 doctor, $2 day.
 select a.id, a.patient_id, u.name as patient, a.token, a.code, a.status, a.priority, a.version, a.reason, a.due_at,
-       a.place_rule, a.seat, a.scheduled_at, a.booked_at, a.checked_in_at, a.called_at, a.started_at, a.ended_at, a.calls
+       a.place_rule, a.issued_by, a.seat, a.scheduled_at, a.booked_at, a.checked_in_at, a.called_at, a.started_at, a.ended_at, a.calls
 from appointments a join users u on u.id = a.patient_id
 where a.doctor_id = $1 and a.day = $2
 order by a.id;
@@ -60,24 +87,38 @@ where a.id = $1 and case $2::user_role
     when 'hospital' then a.hospital_id = $4
 end;
 
--- name: move_visit
--- Writes where a visit has come to. $1 appointment; the rest are its new values.
-update appointments set status = $2, priority = $3, due_at = $4, place_rule = $5, checked_in_at = $6, called_at = $7,
-       started_at = $8, ended_at = $9, calls = $10, version = version + 1
-where id = $1;
-
--- name: set_day
--- Writes what the desk did to the whole day. $1 doctor, $2 day; the rest are its new values.
-update queues set state = $3, delay_minutes = $4, delayed_at = $5, paused_until = $6, pause_reason = $7
-where doctor_id = $1 and day = $2;
-
--- name: record_event
--- One line of the day's story; `queue_version` is the version that this change leads to.
--- $1 doctor, $2 day, $3 queue version, $4 appointment, $5 at, $6 actor, $7 verb, $8 from, $9 to, $10 reason, $11 before,
--- $12 after, $13 promised at, $14 the queue version that this takes back.
-insert into appointment_events (doctor_id, day, queue_version, appointment_id, at, actor_id, verb, from_status, to_status,
-                                reason, before, after, promised_at, undoes)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
+-- name: save_change
+-- Writes what was done to locked days: what visits have become, the days' story, the days themselves and their next
+-- versions. Each parameter is a JSON list. $1 visits, $2 events, $3 days.
+with moved as (
+    update appointments a
+    set status = v.status, priority = v.priority, due_at = v.due_at, place_rule = v.place_rule,
+        checked_in_at = v.checked_in_at, called_at = v.called_at, started_at = v.started_at, ended_at = v.ended_at,
+        calls = v.calls, version = a.version + 1
+    from jsonb_to_recordset($1) as v (
+        id bigint, status visit_status, priority visit_priority, due_at timestamptz, place_rule place_rule,
+        checked_in_at timestamptz, called_at timestamptz, started_at timestamptz, ended_at timestamptz, calls smallint
+    )
+    where a.id = v.id
+), told as (
+    insert into appointment_events (doctor_id, day, queue_version, appointment_id, at, actor_id, verb, from_status,
+                                    to_status, reason, before, after, promised_at, undoes)
+    select e.doctor_id, e.day, e.queue_version, e.appointment_id, e.at, e.actor_id, e.verb, e.from_status,
+           e.to_status, e.reason, e.before, e.after, e.promised_at, e.undoes
+    from jsonb_to_recordset($2) as e (
+        doctor_id bigint, day date, queue_version bigint, appointment_id bigint, at timestamptz, actor_id bigint,
+        verb text, from_status visit_status, to_status visit_status, reason text, before jsonb, after jsonb,
+        promised_at timestamptz, undoes bigint
+    )
+)
+update queues q
+set version = d.version, call_seq = d.call_seq, state = d.state, delay_minutes = d.delay_minutes,
+    delayed_at = d.delayed_at, paused_until = d.paused_until, pause_reason = d.pause_reason
+from jsonb_to_recordset($3) as d (
+    doctor_id bigint, day date, version bigint, call_seq bigint, state queue_state, delay_minutes smallint,
+    delayed_at timestamptz, paused_until timestamptz, pause_reason text
+)
+where q.doctor_id = d.doctor_id and q.day = d.day;
 
 -- name: last_change
 -- What an undo would take back: the events of the latest change that staff made and nobody has undone. Bookings and

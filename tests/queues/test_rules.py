@@ -29,6 +29,7 @@ def visit(number: int = 1, **given: object) -> Visit:
         reason=None,
         due_at=NINE,
         place_rule=PlaceRule.SLOT,
+        issued_by=1,
         seat=number,
         scheduled_at=NINE,
         booked_at=NINE,
