@@ -21,7 +21,7 @@ OPENS, CLOSES, SEATS_PER_SLOT, SLOT_MINUTES = 480, 1080, 2, 10
 SEATS_A_DAY = (CLOSES - OPENS) // SLOT_MINUTES * SEATS_PER_SLOT
 LOCAL_HOUR = 10  # far from midnight, when days turn
 PAST_VISITS_A_DAY = 30
-CHUNK_ROWS = 50_000
+CHUNK_ROWS = 100_000
 
 
 class Visit(msgspec.Struct, frozen=True):
@@ -82,6 +82,10 @@ async def load_history(settings: Settings, clinic: Clinic, doctors: int, rows: i
     async with connection(settings) as conn:
         await conn.execute("set session_replication_role = replica")  # no foreign keys to check: a third of the time
         await conn.execute("set synchronous_commit = off")
+        await conn.execute("set maintenance_work_mem = '256MB'")
+        indexes = await conn.fetch(SQL.history_indexes)
+        for index in indexes:
+            await conn.execute(index["drop_it"])
         days = rows // (len(chosen) * PAST_VISITS_A_DAY) + 1
         await conn.execute(SQL.close_past_days, chosen, clinic.today, days)
         for first in range(0, rows, CHUNK_ROWS):
@@ -89,6 +93,9 @@ async def load_history(settings: Settings, clinic: Clinic, doctors: int, rows: i
             last = min(first + CHUNK_ROWS, rows) - 1
             values = (clinic.hospital_id, chosen, clinic.patients, first, last, PAST_VISITS_A_DAY, clinic.today)
             await conn.execute(SQL.add_past_visits, *values)
+        for index in indexes:
+            say("loading history, its indexes")
+            await conn.execute(index["make_it"])
         await conn.execute("vacuum analyze")
 
 

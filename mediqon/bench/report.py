@@ -138,6 +138,22 @@ def _magnitude(value: float) -> int:
     return int(f"{abs(value):e}".partition("e")[2])
 
 
+def shortcomings(report: Report) -> list[str]:
+    """What did not arrive, in words: a rate says nothing about it."""
+    sentences: list[str] = []
+    for figure in report.figures:
+        missed, expected, lost = (
+            sum(counts.get(name, 0) for counts in figure.counts) for name in ("missed", "expected", "lost_sockets")
+        )
+        if missed or lost:
+            never = f"{missed} of {expected} deliveries never came"
+            sentences.append(f"{figure.name}: {never}, {lost} screens were closed by the server.")
+    return sentences
+
+
 def show(report: Report) -> None:
-    """Prints the table."""
-    Console().print(table(report))
+    """Prints the table, and below it what did not arrive."""
+    console = Console()
+    console.print(table(report))
+    for sentence in shortcomings(report):
+        console.print(sentence, style="bold red", highlight=False)

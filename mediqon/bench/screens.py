@@ -18,7 +18,7 @@ READ_BYTES = 65_536
 BATCH = 64  # between two looks at the probe
 AT_ONCE = 200  # connections that may wait for their first frame
 CONNECT_S = 90.0
-DRAIN_S = 3.0
+LOST_S = 2.0  # a change that some screen has not had by then is given up, and counted
 WAIT_S = 0.001
 NOBODY = -1
 VERSION = re.compile(rb'"version":\s*(\d+)')
@@ -107,7 +107,8 @@ class Screens:
             self._epoll.register(fd, select.EPOLLIN)
         begun = time.perf_counter()
         end, day, due_at = begun + seconds, 0, begun
-        while (now := time.perf_counter()) < end or (self._begun and now < end + DRAIN_S):
+        while (now := time.perf_counter()) < end or self._begun:
+            self._give_up(now)
             while now < end and now >= due_at and len(self._begun) < window and publisher.idle:
                 while day in self._begun:
                     day = (day + 1) % len(self._paths)
@@ -116,12 +117,18 @@ class Screens:
             self._turn(publisher)
             if probe is not None:
                 probe.turn()
-        result.seconds = min(now, end) - begun if not self._begun else now - begun
-        result.missed = sum(self._due[day] for day in self._begun)
-        self._begun.clear()
+        result.seconds = now - begun
         for fd in publisher.fds():
             self._epoll.unregister(fd)
         return result
+
+    def _give_up(self, now: float) -> None:
+        """On the oldest change under way, when it has taken too long."""
+        day, begun = next(iter(self._begun.items()), (NOBODY, now))
+        if now - begun > LOST_S:
+            del self._begun[day]
+            self.result.missed += self._due[day]
+            self._newest[day] = b""
 
     def _publish(self, publisher: Publisher, day: int) -> None:
         self._rounds += 1
