@@ -28,6 +28,7 @@ Step = Callable[[str], None]
 WARM_S = 0.3
 RATE_MAX = 6000  # bookings a second, for which requests are made beforehand
 HORIZON_DAYS = 179
+GROWTH_DAY = 90  # far from what is booked otherwise
 
 
 def bookings(site: Site, scale: Scale, step: Step) -> Iterator[Sample]:
@@ -45,7 +46,7 @@ def bookings(site: Site, scale: Scale, step: Step) -> Iterator[Sample]:
 def growth(empty: Site, grown: Site, scale: Scale, step: Step) -> Iterator[Sample]:
     """The same bookings at two servers in turn: one has just opened, the other has years behind it."""
     clients = scale.clients[0]
-    sites = [(each, Seats(each.clinic, each.clinic.doctors[: scale.doctors])) for each in (empty, grown)]
+    sites = [(each, Seats(each.clinic, each.clinic.doctors[: scale.doctors], GROWTH_DAY)) for each in (empty, grown)]
     for run in range(1, scale.runs + 1):
         step(f"growth, run {run} of {scale.runs}")
         before, after = (_book(each, seats, clients, scale.seconds) for each, seats in sites)
@@ -85,11 +86,11 @@ def status_changes(site: Site, scale: Scale, step: Step) -> Iterator[Sample]:
 
 
 class Seats:
-    """Every seat of these doctors from tomorrow on, each asked for once."""
+    """Every seat of these doctors from a day on (tomorrow is 1), each asked for once."""
 
-    def __init__(self, clinic: Clinic, doctors: Sequence[int]) -> None:
-        self._clinic, self._doctors = clinic, doctors
-        self._numbers = iter(range(len(doctors) * SEATS_A_DAY * HORIZON_DAYS))
+    def __init__(self, clinic: Clinic, doctors: Sequence[int], first_day: int = 1) -> None:
+        self._clinic, self._doctors, self._first_day = clinic, doctors, first_day
+        self._numbers = iter(range(len(doctors) * SEATS_A_DAY * (HORIZON_DAYS - first_day)))
 
     def requests(self, settings: Settings, most: int) -> list[bytes]:
         """The bookings of the next seats; fewer when they run out."""
@@ -102,7 +103,7 @@ class Seats:
         day, seat = divmod(place, SEATS_A_DAY)
         body = {
             "doctor_id": self._doctors[doctor],
-            "date": (self._clinic.today + timedelta(days=1 + day)).isoformat(),
+            "date": (self._clinic.today + timedelta(days=self._first_day + day)).isoformat(),
             "time": clock(OPENS + seat // SEATS_PER_SLOT * SLOT_MINUTES),
         }
         return request("POST", "/appointments/book", token=token, body=body)
