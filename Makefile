@@ -1,12 +1,12 @@
 # Everything there is to do with this checkout. `make` alone prints the list.
 #   PORT=8080 make run              settings come from the environment or from .env
-#   make run ARGS="--workers 2"     ARGS goes to the command behind run, demo, test and lock
+#   make run ARGS="--workers 2"     ARGS goes to the command behind run, demo, bench, test and lock
 #   make install PYTHON=python3.12  another Python than the one it would find
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help install run demo test check format screenshots lock clean
+.PHONY: help install run demo bench test check format screenshots lock clean
 
 PYTHON ?=
 ARGS ?=
@@ -25,6 +25,9 @@ run: $(VENV)/.run ## start the server on PORT (3000), with its own PostgreSQL an
 
 demo: $(VENV)/.run ## the same with a demo hospital and a clinic day to watch; prints pages and log-ins
 	@exec $(BIN)/mediqon demo $(ARGS)
+
+bench: $(VENV)/.run ## measure this machine, in about ten minutes; ARGS=--quick in one or two
+	@exec $(BIN)/mediqon bench $(ARGS)
 
 test: $(VENV)/.dev ## run every test, the pages in a real browser
 	@MEDIQON_TEST_BROWSER="$$($(BIN)/python tests/browser.py)" && export MEDIQON_TEST_BROWSER && \

@@ -1,0 +1,1 @@
+"""Measures a server that it starts itself: `mediqon bench`. The server never imports anything from here."""
