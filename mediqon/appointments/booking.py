@@ -21,7 +21,7 @@ from mediqon.errors import (
     SlotUnavailable,
 )
 from mediqon.hospitals import calendar
-from mediqon.hospitals.slots import Seat, Sold, clock, instant, local_day, minute_of
+from mediqon.hospitals.slots import Sale, Seat, Sold, clock, grid, instant, local_day, minute_of
 from mediqon.queues import days
 from mediqon.queues.days import Change, Known
 from mediqon.queues.models import OVER, DayKey, Facts, PlaceRule, Priority, QueueState, Status, Visit
@@ -68,7 +68,8 @@ async def sell(
     `sure`, these are looked up first.
     """
     locked = await days.lock_all(conn, {order.key for order in orders}, known)
-    counters = {key: Counter(facts, await _sold(conn, facts, sure=sure)) for key, facts in locked.items()}
+    now = max(order.now for order in orders)
+    counters = {key: Counter(facts, await _sold(conn, facts, sure=sure), now) for key, facts in locked.items()}
     drafts = [counters[order.key].draft(order) for order in orders]
     rows = await conn.fetch(SQL.sell_seats, [_row(each, locked) for each in drafts if isinstance(each, Draft)])
     sold = {row["code"]: row for row in rows}
@@ -77,7 +78,6 @@ async def sell(
         if isinstance(draft, Draft) and draft.code in sold:
             change = Change(verb="book", after=_visit(draft, sold[draft.code]), actor=draft.order.actor)
             changes.setdefault(draft.order.key, []).append(change)
-    now = max(order.now for order in orders)
     written = {
         key: days.written(locked[key], sales, actor=None, now=now, versions=len(sales))
         for key, sales in changes.items()
@@ -90,10 +90,11 @@ async def sell(
 class Counter:
     """What can still be sold of one locked day, while a row of people is served."""
 
-    def __init__(self, facts: Facts, sold: Iterable[Sold]) -> None:
+    def __init__(self, facts: Facts, sold: Iterable[Sold], now: datetime) -> None:
         self._facts = facts
-        self._sold = list(sold)
-        self._day: calendar.Day | None = None
+        seats = grid(facts.day, facts.timezone, facts.slot_minutes, facts.hours)
+        too_far = calendar.past_horizon(facts.day, facts.timezone, facts.settings, now)
+        self._sale = Sale(seats, sold, since=now, past_horizon=too_far)
         self._open = {visit.patient_id: visit.id for visit in facts.visits if visit.status not in OVER}
 
     def draft(self, order: Order) -> Draft | Problem:
@@ -113,18 +114,8 @@ class Counter:
         if facts.state is QueueState.CLOSED:
             raise QueueClosed
         self._refuse_second(order)
-        if self._day is None:
-            self._day = calendar.plan(
-                facts.day,
-                facts.timezone,
-                facts.slot_minutes,
-                facts.hours,
-                self._sold,
-                facts.settings,
-                now=order.now,
-            )
-        seat = choose_seat(self._day, order.time)
-        self._day.free.remove(seat)
+        seat = choose_seat(self._sale, order.time)
+        self._sale.take(seat)
         return seat
 
     def _refuse_second(self, order: Order) -> None:
@@ -209,22 +200,22 @@ def refuse_past(timezone: str, day: date, time: str | None, now: datetime) -> No
         raise SlotPast
 
 
-def choose_seat(day: calendar.Day, time: str | None) -> Seat:
+def choose_seat(sale: Sale, time: str | None) -> Seat:
     """The free seat at that time, or the first of the day. Raises SlotTaken, SlotUnavailable or DayFull."""
     if time is None:
-        if not day.free:
+        seat = next(sale.free(), None)
+        if seat is None:
             raise DayFull
-        return day.free[0]
+        return seat
     minute = minute_of(time)
-    for seat in day.free:
-        if seat.minute == minute:
-            return seat
-    if any(seat.minute == minute for seat in day.seats):
-        raise SlotTaken(next_free=_next_free(day, minute))
-    raise SlotUnavailable(next_free=_next_free(day, minute))
+    if free := sale.at(minute):
+        return free[0]
+    refusal = SlotTaken if minute in sale.grid.by_minute else SlotUnavailable
+    raise refusal(next_free=_next_free(sale, minute))
 
 
-def _next_free(day: calendar.Day, minute: int) -> str | None:
+def _next_free(sale: Sale, minute: int) -> str | None:
     """The first free time after the one asked for, else the first of the day; null when the day is full."""
-    later = [seat for seat in day.free if seat.minute > minute] or day.free
+    free = list(sale.free())
+    later = [seat for seat in free if seat.minute > minute] or free
     return clock(later[0].minute) if later else None

@@ -83,7 +83,7 @@ async def _move(
     """Gives one visit the first free seat from its own time on, that day or later; None where there is none."""
     last = local_day(now, practice.timezone) + timedelta(days=practice.policy.horizon_days)
     while day <= last:
-        for seat in (await calendar.read_day(conn, practice, day, now=now)).free:
+        for seat in (await calendar.read_day(conn, practice, day, now=now)).free():
             if visit.scheduled_at is not None and seat.at < visit.scheduled_at:
                 continue
             try:

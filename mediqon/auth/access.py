@@ -1,6 +1,6 @@
 """Who is asking, and whether that kind of account may: guards for routes."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from mediqon.auth.models import Actor, Role
 from mediqon.errors import Forbidden, InvalidToken, NotFound, Unauthenticated
 
 Connection = ASGIConnection[Any, Any, Any, Any]
-Guard = Callable[[Connection, BaseRouteHandler], None]
+Guard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
 
 SECURITY: list[SecurityRequirement] = [{"BearerToken": []}]
 
@@ -22,7 +22,7 @@ SECURITY: list[SecurityRequirement] = [{"BearerToken": []}]
 def only(*roles: Role) -> Guard:
     """A guard that lets these roles pass. Raises Unauthenticated, InvalidToken or Forbidden."""
 
-    def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
+    async def guard(connection: Connection, _handler: BaseRouteHandler) -> None:  # Litestar gives others a thread
         actor = authenticate(connection.headers.get("authorization"), connection)
         if actor.role not in roles:
             raise Forbidden

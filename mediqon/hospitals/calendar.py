@@ -1,6 +1,5 @@
 """A doctor's day as seats, read from the database."""
 
-from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
@@ -9,7 +8,7 @@ import msgspec
 from mediqon.database import Connection, statements
 from mediqon.errors import NotFound
 from mediqon.hospitals.models import Doctor, Policy
-from mediqon.hospitals.slots import Hours, Seat, Sold, free_seats, grid, local_day
+from mediqon.hospitals.slots import Hours, Sale, Sold, grid, local_day
 
 SQL = statements("hospitals")
 
@@ -22,13 +21,6 @@ class Practice(NamedTuple):
     policy: Policy
 
 
-class Day(NamedTuple):
-    """The seats of a day in time order, and those that can still be booked."""
-
-    seats: tuple[Seat, ...]
-    free: list[Seat]
-
-
 async def find_practice(conn: Connection, doctor_id: int) -> Practice:
     """Raises NotFound."""
     row = await conn.fetchrow(SQL.find_doctor, doctor_id)
@@ -39,29 +31,18 @@ async def find_practice(conn: Connection, doctor_id: int) -> Practice:
     return Practice(Doctor(**fields), timezone, msgspec.convert(settings, Policy))
 
 
-async def read_day(conn: Connection, practice: Practice, day: date, *, now: datetime) -> Day:
-    """The seats of one day; none are free that began before `now`, or on a day past the booking horizon."""
+async def read_day(conn: Connection, practice: Practice, day: date, *, now: datetime) -> Sale:
+    """What can be sold of one day."""
     doctor = practice.doctor
     rows = await conn.fetch(SQL.day_hours, doctor.id, day.weekday(), day)
-    hours = tuple(Hours(*row) for row in rows)
+    seats = grid(day, practice.timezone, doctor.slot_minutes, tuple(Hours(*row) for row in rows))
     sold = [Sold(*row) for row in await conn.fetch(SQL.sold_seats, doctor.id, day)]
-    return plan(day, practice.timezone, doctor.slot_minutes, hours, sold, practice.policy, now=now)
+    return Sale(seats, sold, since=now, past_horizon=past_horizon(day, practice.timezone, practice.policy, now))
 
 
-def plan(
-    day: date,
-    timezone: str,
-    slot_minutes: int,
-    hours: tuple[Hours, ...],
-    sold: Collection[Sold],
-    policy: Policy,
-    *,
-    now: datetime,
-) -> Day:
-    """The seats of one day; none are free that began before `now`, or on a day past the booking horizon."""
-    seats = grid(day, timezone, slot_minutes, hours)
-    too_far = day > local_day(now, timezone) + timedelta(days=policy.horizon_days)
-    return Day(seats, [] if too_far else [seat for seat in free_seats(seats, sold) if seat.at >= now])
+def past_horizon(day: date, timezone: str, policy: Policy, now: datetime) -> bool:
+    """Whether a day is too far away to be booked."""
+    return day > local_day(now, timezone) + timedelta(days=policy.horizon_days)
 
 
 def token_label(prefix: str, seat: int) -> str:

@@ -111,10 +111,12 @@ async def list_slots(
     async with reading(pool) as conn:
         practice = await find_practice(conn, doctor_id)
         day = date or local_day(now, practice.timezone)
-        seats, free = await read_day(conn, practice, day, now=now)
-    bookable = {seat.number for seat in free}
+        sale = await read_day(conn, practice, day, now=now)
+    bookable = {seat.number for seat in sale.free()}
     prefix = practice.doctor.token_prefix
-    slots = [Slot(clock(seat.minute), token_label(prefix, seat.number), seat.number in bookable) for seat in seats]
+    slots = [
+        Slot(clock(seat.minute), token_label(prefix, seat.number), seat.number in bookable) for seat in sale.grid.seats
+    ]
     return Slots(day.isoformat(), slots)
 
 

@@ -4,9 +4,11 @@ A day's seats are numbered in time order from 1; the number is the token's. Leav
 their numbers, so that a change never renumbers what is sold.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -37,9 +39,17 @@ class Sold(msgspec.Struct, frozen=True):
     at: datetime
 
 
+class Grid(NamedTuple):
+    """The seats of a day in time order, and where each number and each local minute is found."""
+
+    seats: tuple[Seat, ...]
+    by_number: Mapping[int, Seat]
+    by_minute: Mapping[int, Sequence[Seat]]
+
+
 @lru_cache(maxsize=4096)
-def grid(day: date, timezone: str, slot_minutes: int, hours: tuple[Hours, ...]) -> tuple[Seat, ...]:
-    """Every seat of the day in time order, leave left out. Local times that a clock change skips get no seat."""
+def grid(day: date, timezone: str, slot_minutes: int, hours: tuple[Hours, ...]) -> Grid:
+    """Every seat of the day, leave left out. Local times that a clock change skips get no seat."""
     leave = [each for each in hours if each.capacity == 0]
     starts = [start for each in hours if each.capacity for start in _starts(each, slot_minutes)]
     seats: list[Seat] = []
@@ -49,7 +59,10 @@ def grid(day: date, timezone: str, slot_minutes: int, hours: tuple[Hours, ...]) 
             each.start_minute < minute + slot_minutes and minute < each.end_minute for each in leave
         ):
             seats.append(Seat(number, minute, at))
-    return tuple(seats)
+    by_minute: dict[int, list[Seat]] = {}
+    for seat in seats:
+        by_minute.setdefault(seat.minute, []).append(seat)
+    return Grid(tuple(seats), {seat.number: seat for seat in seats}, by_minute)
 
 
 def _starts(window: Hours, slot_minutes: int) -> Iterator[int]:
@@ -58,20 +71,37 @@ def _starts(window: Hours, slot_minutes: int) -> Iterator[int]:
             yield minute
 
 
-def free_seats(seats: Sequence[Seat], sold: Collection[Sold]) -> list[Seat]:
-    """The seats of the grid that can still be sold: neither number nor, after a change of hours, time is given."""
-    numbers = {each.number for each in sold}
-    present = {(seat.number, seat.at) for seat in seats}
-    moved_in = [each.at for each in sold if (each.number, each.at) not in present]
-    free: list[Seat] = []
-    for seat in seats:
-        if seat.number in numbers:
-            continue
-        if seat.at in moved_in:
-            moved_in.remove(seat.at)
-            continue
-        free.append(seat)
-    return free
+class Sale:
+    """What can still be sold of a day: neither number nor, after a change of hours, time is given twice."""
+
+    def __init__(self, grid: Grid, sold: Iterable[Sold], *, since: datetime | None = None, past_horizon: bool = False):
+        """Nothing that began before `since` is sold, and nothing at all past the booking horizon."""
+        self.grid = grid
+        self._since, self._past_horizon = since, past_horizon
+        self._numbers: set[int] = set()
+        self._moved_in: Counter[datetime] = Counter()
+        for each in sold:
+            self._numbers.add(each.number)
+            seat = grid.by_number.get(each.number)
+            if seat is None or seat.at != each.at:
+                self._moved_in[each.at] += 1
+
+    def at(self, minute: int) -> list[Seat]:
+        """The free seats that start at a local minute."""
+        if self._past_horizon:
+            return []
+        free = [seat for seat in self.grid.by_minute.get(minute, ()) if seat.number not in self._numbers]
+        if not free or (self._since is not None and free[0].at < self._since):
+            return []
+        return free[self._moved_in[free[0].at] :]
+
+    def free(self) -> Iterator[Seat]:
+        """Every free seat, in time order."""
+        for minute in self.grid.by_minute:
+            yield from self.at(minute)
+
+    def take(self, seat: Seat) -> None:
+        self._numbers.add(seat.number)
 
 
 def instant(day: date, minute: int, timezone: str) -> datetime | None:

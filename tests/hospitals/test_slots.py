@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediqon.hospitals.slots import Hours, Sold, clock, free_seats, grid, instant, minute_of
+from mediqon.hospitals.slots import Hours, Sale, Sold, clock, grid, instant, minute_of
 
 DAY = date(2026, 11, 23)
 UTC_ZONE = "UTC"
@@ -15,14 +15,14 @@ WHOLE_DAY = (Hours(0, 1440, 1),)
 
 
 def test_seats_count_upward_in_time_over_every_window_and_the_gaps_are_breaks() -> None:
-    seats = grid(DAY, UTC_ZONE, 30, (Hours(540, 600, 1), Hours(840, 900, 2)))
+    seats = grid(DAY, UTC_ZONE, 30, (Hours(540, 600, 1), Hours(840, 900, 2))).seats
     assert [(seat.number, clock(seat.minute)) for seat in seats] == [
         (1, "09:00"), (2, "09:30"), (3, "14:00"), (4, "14:00"), (5, "14:30"), (6, "14:30"),
     ]  # fmt: skip
 
 
 def test_leave_takes_seats_out_and_renumbers_nobody() -> None:
-    seats = grid(DAY, UTC_ZONE, 30, (Hours(540, 720, 1), Hours(590, 630, 0)))
+    seats = grid(DAY, UTC_ZONE, 30, (Hours(540, 720, 1), Hours(590, 630, 0))).seats
     assert [(seat.number, clock(seat.minute)) for seat in seats] == [
         (1, "09:00"),
         (4, "10:30"),
@@ -45,7 +45,7 @@ def test_leave_takes_seats_out_and_renumbers_nobody() -> None:
 )
 def test_a_clock_change_neither_loses_nor_doubles_a_seat(zone: str, day: date, hours: float) -> None:
     """A local time that is skipped has no seat; one that comes twice is sold once."""
-    seats = grid(day, zone, 30, WHOLE_DAY)
+    seats = grid(day, zone, 30, WHOLE_DAY).seats
     assert len(seats) == hours * 2
     assert len({seat.at for seat in seats}) == len({seat.number for seat in seats}) == len(seats)
     assert [seat.at for seat in seats] == sorted(seat.at for seat in seats)
@@ -53,10 +53,10 @@ def test_a_clock_change_neither_loses_nor_doubles_a_seat(zone: str, day: date, h
 
 @given(st.sets(st.integers(1, 12)), st.integers(5, 40))
 def test_a_change_of_hours_never_sells_a_number_or_a_time_twice(sold: set[int], slot_minutes: int) -> None:
-    before = grid(DAY, UTC_ZONE, 15, (Hours(540, 720, 1),))
+    before = grid(DAY, UTC_ZONE, 15, (Hours(540, 720, 1),)).seats
     taken = [Sold(seat.number, seat.at) for seat in before if seat.number in sold]
     after = grid(DAY, UTC_ZONE, slot_minutes, (Hours(570, 840, 1),))
-    free = free_seats(after, taken)
+    free = list(Sale(after, taken).free())
     assert not {seat.number for seat in free} & sold
     assert not {seat.at for seat in free} & {each.at for each in taken}
 
@@ -81,10 +81,10 @@ def test_after_any_change_of_hours_no_time_holds_more_patients_than_it_has_seats
     old: tuple[Hours, ...], new: tuple[Hours, ...], old_minutes: int, new_minutes: int, data: st.DataObject
 ) -> None:
     taken: list[Sold] = []
-    for seats in (grid(DAY, UTC_ZONE, old_minutes, old), grid(DAY, UTC_ZONE, new_minutes, new)):
-        seats_at = Counter(seat.at for seat in seats)
+    for day in (grid(DAY, UTC_ZONE, old_minutes, old), grid(DAY, UTC_ZONE, new_minutes, new)):
+        seats_at = Counter(seat.at for seat in day.seats)
         promised_before = Counter(each.at for each in taken)
-        while free := free_seats(seats, taken):
+        while free := list(Sale(day, taken).free()):
             seat = data.draw(st.sampled_from(free))
             taken.append(Sold(seat.number, seat.at))
             if data.draw(st.booleans()):
