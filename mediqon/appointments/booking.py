@@ -43,10 +43,11 @@ class Order(NamedTuple):
 
 
 class Booked(NamedTuple):
-    """The day after the booking, and which of its visits is new."""
+    """The day after the booking, which of its visits is new, and as of when the day is told to all who share it."""
 
     facts: Facts
     visit_id: int
+    at: datetime
 
 
 class Draft(NamedTuple):
@@ -84,7 +85,8 @@ async def sell(
     }
     if written:
         await days.save(conn, *written.values())
-    return [_outcome(draft, sold, {key: each.facts for key, each in written.items()}) for draft in drafts]
+    after = {key: each.facts for key, each in written.items()}
+    return [_outcome(draft, sold, after, now) for draft in drafts]
 
 
 class Counter:
@@ -183,12 +185,14 @@ def _visit(draft: Draft, row: asyncpg.Record) -> Visit:
     )
 
 
-def _outcome(draft: Draft | Problem, sold: dict[str, asyncpg.Record], after: dict[DayKey, Facts]) -> Booked | Problem:
+def _outcome(
+    draft: Draft | Problem, sold: dict[str, asyncpg.Record], after: dict[DayKey, Facts], now: datetime
+) -> Booked | Problem:
     if isinstance(draft, Problem):
         return draft
     if draft.code not in sold:
         return NotFound("There is no such account any more.")
-    return Booked(after[draft.order.key], sold[draft.code]["id"])
+    return Booked(after[draft.order.key], sold[draft.code]["id"], now)
 
 
 def refuse_past(timezone: str, day: date, time: str | None, now: datetime) -> None:

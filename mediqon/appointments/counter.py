@@ -37,10 +37,11 @@ class Counter:
 
     async def _serve(self) -> None:
         while self._row:
-            served, self._row = self._row[:ROW_MAX], self._row[ROW_MAX:]
+            served: list[tuple[Order, asyncio.Future[Booked]]] = []
             try:
-                outcomes = await self._sell([order for order, _ in served])
+                outcomes = await self._sell_to_row(served)
             except Exception as error:
+                served = served or self._take()
                 outcomes = [error] * len(served)
             for (_, turn), outcome in zip(served, outcomes, strict=True):
                 if turn.done():
@@ -50,13 +51,21 @@ class Counter:
                 else:
                     turn.set_exception(outcome)
 
-    async def _sell(self, orders: Sequence[Order]) -> Sequence[Booked | Exception]:
-        """All in one transaction; where the database refuses one of them, each in a transaction of its own."""
+    def _take(self) -> list[tuple[Order, asyncio.Future[Booked]]]:
+        served, self._row = self._row[:ROW_MAX], self._row[ROW_MAX:]
+        return served
+
+    async def _sell_to_row(self, served: list[tuple[Order, asyncio.Future[Booked]]]) -> Sequence[Booked | Exception]:
+        """All in one transaction; where the database refuses one of them, each in a transaction of its own.
+
+        Fills `served` once the transaction has begun: whoever came meanwhile is served too.
+        """
         try:
             async with transaction(self._pool) as conn:
-                outcomes = await booking.sell(conn, orders, self._feed.known)
+                served += self._take()
+                outcomes = await booking.sell(conn, [order for order, _ in served], self._feed.known)
         except (Problem, asyncpg.IntegrityConstraintViolationError):
-            outcomes = [await self._sell_alone(order) for order in orders]
+            outcomes = [await self._sell_alone(order) for order, _ in served]
         latest: dict[DayKey, Facts] = {each.facts.key: each.facts for each in outcomes if isinstance(each, Booked)}
         for facts in latest.values():
             await self._feed.publish(facts)

@@ -72,14 +72,14 @@ async def book(
     key = DayKey(data.doctor_id, data.date) if data.date else await feed.today(data.doctor_id)
     order = Order(key, data.time, data.reason, data.patient, actor, now)
     if not attempt.key:
-        return _view(*await counter.book(order), now)
+        return _view(*await counter.book(order))
     async with transaction(pool) as conn:
         if replay := await idempotency.earlier(conn, attempt, now=now):
             return replay
         (outcome,) = await booking.sell(conn, [order], feed.known, sure=True)
         if isinstance(outcome, Problem):
             raise outcome
-        answer = _view(*outcome, now)
+        answer = _view(*outcome)
         await idempotency.keep(conn, attempt, answer)
     await feed.publish(outcome.facts)
     return answer
@@ -99,12 +99,12 @@ async def walk_in(
         if replay := await idempotency.earlier(conn, attempt, now=now):
             return replay
         before = await lock_own(conn, today, actor, feed.known)
-        facts, visit_id = await walk_ins.walk_in(
+        taken = await walk_ins.walk_in(
             conn, before, data.patient, data.priority, reason=data.reason, actor=actor, now=now
         )
-        answer = _view(facts, visit_id, now)
+        answer = _view(*taken)
         await idempotency.keep(conn, attempt, answer)
-    await feed.publish(facts)
+    await feed.publish(taken.facts)
     return answer
 
 

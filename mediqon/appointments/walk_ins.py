@@ -62,4 +62,4 @@ async def walk_in(
         ended_at=None,
     )
     after = await days.write(conn, facts, [Change(verb="walk_in", after=visit)], actor=actor, now=now)
-    return Booked(after, visit_id)
+    return Booked(after, visit_id, now)
