@@ -7,7 +7,7 @@ from contextlib import closing
 import msgspec
 
 from mediqon.bench.callers import Line, Probe, quantile
-from mediqon.bench.clinic import patient_token, reception_token
+from mediqon.bench.clinic import VISITS_A_DAY, patient_token, reception_token
 from mediqon.bench.floors import floor
 from mediqon.bench.processes import cpu_seconds, memory_kb
 from mediqon.bench.publishers import Bulletin, Desk, FloorTrigger
@@ -26,7 +26,6 @@ WARM_SCREENS = 20
 ALONE_S = 0.5
 QUIET_S, QUIET_CPU, QUIET_LIMIT_S = 0.25, 0.04, 10.0
 BOOKING_PAUSE_S = 0.01
-LATECOMER = 500  # a patient who has no visit yet
 
 
 def fan_outs(site: Site, scale: Scale, step: Step) -> Iterator[Sample]:
@@ -82,8 +81,8 @@ def latencies(site: Site, scale: Scale, step: Step) -> Iterator[Sample]:
         step(f"latency of bookings, run {run} of {scale.runs}")
         with closing(Screens(site.address, [f"/live/queues/{doctor_id}"])) as screens:
             screens.connect(scale.latency_screens)
-            with closing(Patient(site, doctor_id)) as patient:
-                result = screens.run(patient, 1, scale.seconds, pause=BOOKING_PAUSE_S)
+            with closing(Patients(site, doctor_id)) as patients:
+                result = screens.run(patients, 1, scale.seconds, pause=BOOKING_PAUSE_S)
         bookings = result.last_screen[::2]
         name = f"booking → last of {scale.latency_screens} screens"
         counts = _counts(result, screens.lost) | {"bookings": len(bookings)}
@@ -97,13 +96,14 @@ def latencies(site: Site, scale: Scale, step: Step) -> Iterator[Sample]:
             )
 
 
-class Patient:
-    """Books the next free seat today, cancels it, and so on: a publisher whose changes are bookings."""
+class Patients:
+    """One books the next free seat today and cancels it, then another: a publisher whose changes are bookings."""
 
     def __init__(self, site: Site, doctor_id: int) -> None:
         self._line = Line(site.address)
-        self._token = patient_token(site.settings, site.clinic.patients[LATECOMER])
-        self._book = request("POST", "/appointments/book", token=self._token, body={"doctor_id": doctor_id})
+        self._people = iter([patient_token(site.settings, each) for each in site.clinic.patients[VISITS_A_DAY:]])
+        self._token = ""
+        self._body = {"doctor_id": doctor_id}
         self._booked = 0
         self.idle = True
 
@@ -112,9 +112,12 @@ class Patient:
 
     def publish(self, day: int) -> None:
         self.idle = False
-        status = f"/appointments/{self._booked}/status"
-        cancel = request("PATCH", status, token=self._token, body={"status": "CANCELLED"})
-        self._line.ask(cancel if self._booked else self._book)
+        if self._booked:
+            status = f"/appointments/{self._booked}/status"
+            self._line.ask(request("PATCH", status, token=self._token, body={"status": "CANCELLED"}))
+        else:
+            self._token = next(self._people)
+            self._line.ask(request("POST", "/appointments/book", token=self._token, body=self._body))
 
     def heed(self, fd: int) -> None:
         """Raises RuntimeError when it is refused."""

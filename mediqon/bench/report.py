@@ -12,6 +12,9 @@ from rich.table import Table
 from mediqon.bench.scale import Kind, Scale
 
 
+FILE_COLUMNS = 110
+
+
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """One measurement. `floors`: the same unit, by what gave it; `counts`: what it is made of, to be checked."""
 
@@ -154,6 +157,8 @@ def shortcomings(report: Report) -> list[str]:
 def show(report: Report) -> None:
     """Prints the table, and below it what did not arrive."""
     console = Console()
+    if not console.is_terminal:
+        console.width = FILE_COLUMNS
     console.print(table(report))
     for sentence in shortcomings(report):
         console.print(sentence, style="bold red", highlight=False)
