@@ -41,14 +41,12 @@ def _fan_out(site: Site, scale: Scale, fan: Fan) -> Iterator[Sample]:
     site.fresh_worker()
     doctors = site.clinic.doctors[: fan.days]
     paths = [f"/live/queues/{doctor_id}" for doctor_id in doctors]
-    probe = Probe(site.address, [_poll(site, site.clinic.doctors[-1])])
-    with closing(probe), closing(Screens(site.address, paths)) as screens:
+    with closing(Screens(site.address, paths)) as screens:
         memory = _idle_memory(site, screens, fan)
-        alone = probe.alone(ALONE_S)
         desk_result, desk_cpu = _with_cpu(site, lambda: _through_desk(site, screens, doctors, fan, scale.seconds))
-        with closing(_bulletin(site, doctors)) as bulletin:
-            run = lambda: screens.run(bulletin, fan.window, scale.seconds, probe)  # noqa: E731
-            result, cpu = _with_cpu(site, run)
+        with closing(_bulletin(site, doctors)) as bulletin, closing(_probe(site)) as probe:
+            alone = probe.alone(ALONE_S)
+            result, cpu = _with_cpu(site, lambda: screens.run(bulletin, fan.window, scale.seconds, probe))
         frame_bytes, lost = screens.frame_bytes, screens.lost
     _wait_until_quiet(site)
     bare = _floor(site, fan, frame_bytes, scale.floor_seconds)
@@ -190,15 +188,15 @@ def _wait_until_quiet(site: Site) -> None:
             return
 
 
-def _poll(site: Site, doctor_id: int) -> bytes:
-    """A phone's poll of that doctor, which knows the present state."""
-    path = f"/queues/{doctor_id}"
+def _probe(site: Site) -> Probe:
+    """A phone that polls another doctor's queue and knows its present state."""
+    path = f"/queues/{site.clinic.doctors[-1]}"
     line = Line(site.address)
     with closing(line.socket):
         line.ask(request("GET", path))
         while (heard := line.hear()) is None:
             pass
-    return request("GET", path, etag=header(heard.head, b"etag").decode())
+    return Probe(site.address, [request("GET", path, etag=header(heard.head, b"etag").decode())])
 
 
 def _sample(

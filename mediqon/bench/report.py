@@ -11,7 +11,6 @@ from rich.table import Table
 
 from mediqon.bench.scale import Kind, Scale
 
-
 FILE_COLUMNS = 110
 
 

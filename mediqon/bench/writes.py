@@ -60,7 +60,7 @@ def growth(empty: Site, grown: Site, scale: Scale, step: Step) -> Iterator[Sampl
             unit="bookings/s",
             value=after.rate,
             floors={"none": before.rate},
-            counts=_counts(after) | {"booked_when_empty": before.statuses[201]},
+            counts=after.counts | {"booked_when_empty": before.statuses[201]},
         )
 
 
@@ -85,7 +85,7 @@ def status_changes(site: Site, scale: Scale, step: Step) -> Iterator[Sample]:
             unit="changes/s",
             value=tally.rate,
             floors={"asyncpg alone": bare},
-            counts=_counts(tally),
+            counts=tally.counts,
         )
 
 
@@ -131,9 +131,5 @@ def _booked(site: Site, scale: Scale, name: str, doctors: int, clients: int, tal
     pgbench = sql_floors.pgbench_rate(site.settings, site.clinic, doctors, clients, scale.floor_seconds)
     if pgbench is not None:
         floors["pgbench"] = pgbench
-    counts = _counts(tally)
+    counts = tally.counts
     return Sample(kind="bookings", name=name, unit="bookings/s", value=tally.rate, floors=floors, counts=counts)
-
-
-def _counts(tally: Tally) -> dict[str, int]:
-    return {"sent": tally.sent} | {str(status): number for status, number in sorted(tally.statuses.items())}
