@@ -18,7 +18,7 @@ READ_BYTES = 65_536
 BATCH = 64  # between two looks at the probe
 AT_ONCE = 200  # connections that may wait for their first frame
 CONNECT_S = 90.0
-LOST_S = 2.0  # a change that some screen has not had by then is given up, and counted
+LOST_S, SLOWEST_PER_S = 2.0, 2000  # a change that takes longer than 2 s and so many screens a second is given up
 WAIT_S = 0.001
 NOBODY = -1
 VERSION = re.compile(rb'"version":\s*(\d+)')
@@ -125,7 +125,7 @@ class Screens:
     def _give_up(self, now: float) -> None:
         """On the oldest change under way, when it has taken too long."""
         day, begun = next(iter(self._begun.items()), (NOBODY, now))
-        if now - begun > LOST_S:
+        if day != NOBODY and now - begun > LOST_S + self._screens[day] / SLOWEST_PER_S:
             del self._begun[day]
             self.result.missed += self._due[day]
             self._newest[day] = b""
