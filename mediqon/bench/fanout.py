@@ -47,10 +47,9 @@ def _fan_out(site: Site, scale: Scale, fan: Fan) -> Iterator[Sample]:
         with closing(_bulletin(site, doctors)) as bulletin, closing(_probe(site)) as probe:
             alone = probe.alone(ALONE_S)
             result, cpu = _with_cpu(site, lambda: screens.run(bulletin, fan.window, scale.seconds, probe))
-        frame_bytes, lost = screens.frame_bytes, screens.lost
     _wait_until_quiet(site)
-    bare = _floor(site, fan, frame_bytes, scale.floor_seconds)
-    counts = _counts(result, lost) | {"frame_bytes": frame_bytes}
+    bare = _floor(site, fan, screens.frame_bytes, scale.floor_seconds)
+    counts = _counts(result, screens) | {"frame_bytes": screens.frame_bytes}
     yield _sample(
         f"{fan}, facts in Redis → all screens", "k deliveries/s", _rate(result), {"send loop": _rate(bare)}, counts
     )
@@ -63,7 +62,7 @@ def _fan_out(site: Site, scale: Scale, fan: Fan) -> Iterator[Sample]:
         "k deliveries/s",
         _rate(desk_result),
         {"send loop": _rate(bare)},
-        _counts(desk_result, lost),
+        _counts(desk_result, screens),
     )
     yield _sample(f"{fan}, server, from Redis on", "CPU-s/million", _per_million(cpu, result))
     yield _sample(f"{fan}, server, through the desk", "CPU-s/million", _per_million(desk_cpu, desk_result))
@@ -83,7 +82,7 @@ def latencies(site: Site, scale: Scale, step: Step) -> Iterator[Sample]:
                 result = screens.run(patients, 1, scale.seconds, pause=BOOKING_PAUSE_S)
         bookings = result.last_screen[::2]
         name = f"booking → last of {scale.latency_screens} screens"
-        counts = _counts(result, screens.lost) | {"bookings": len(bookings)}
+        counts = _counts(result, screens) | {"bookings": len(bookings)}
         for part in (0.5, 0.99):
             yield Sample(
                 kind="latency",
@@ -213,12 +212,13 @@ def _per_million(cpu: float, result: Fanned) -> float:
     return cpu / result.deliveries * 1e6 if result.deliveries else 0.0
 
 
-def _counts(result: Fanned, lost: int) -> dict[str, int]:
+def _counts(result: Fanned, screens: Screens) -> dict[str, int]:
     return {
         "updates": result.updates,
         "expected": result.expected,
         "deliveries": result.deliveries,
         "missed": result.missed,
         "others": result.others,
-        "lost_sockets": lost,
+        "lost_sockets": screens.lost,
+        "turned_away": screens.turned_away,
     }

@@ -46,7 +46,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything one benchmark found. `load`: of the machine in the minute before."""
+    """Everything one benchmark found. `load`: of the machine in the minute before; `failures`: why, by kind."""
 
     version: str
     machine: str
@@ -56,6 +56,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     scale: Scale
     figures: Sequence[Figure]
+    failures: Mapping[str, str] = {}
 
 
 def machine() -> dict[str, str | int | float]:
@@ -142,14 +143,17 @@ def _magnitude(value: float) -> int:
 
 def shortcomings(report: Report) -> list[str]:
     """What did not arrive, in words: a rate says nothing about it."""
-    sentences: list[str] = []
+    sentences = [f"{kind}: not measured to its end. {why}" for kind, why in report.failures.items()]
     for figure in report.figures:
-        missed, expected, lost = (
-            sum(counts.get(name, 0) for counts in figure.counts) for name in ("missed", "expected", "lost_sockets")
+        missed, expected, lost, turned_away = (
+            sum(counts.get(name, 0) for counts in figure.counts)
+            for name in ("missed", "expected", "lost_sockets", "turned_away")
         )
         if missed or lost:
             never = f"{missed} of {expected} deliveries never came"
             sentences.append(f"{figure.name}: {never}, {lost} screens were closed by the server.")
+        if turned_away:
+            sentences.append(f"{figure.name}: {turned_away} times a screen was turned away and came again.")
     return sentences
 
 
