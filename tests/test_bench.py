@@ -127,7 +127,7 @@ def test_people_get_a_table(directory: Path) -> None:
 
 
 @linux_only
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_ended_while_it_measures_it_takes_everything_with_it(directory: Path, number: signal.Signals) -> None:
     bench = Bench(directory, *SMALL, "--only", "polls", "--seconds", "30")
     assert bench.process.stderr is not None
