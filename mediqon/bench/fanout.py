@@ -74,11 +74,12 @@ def _fan_out(site: Site, scale: Scale, fan: Fan) -> Iterator[Sample]:
 def latencies(site: Site, scale: Scale, step: Step) -> Iterator[Sample]:
     """From a patient's booking to the last of the screens, through everything there is."""
     doctor_id = site.clinic.doctors[0]
+    people = iter([patient_token(site.settings, each) for each in site.clinic.patients[VISITS_A_DAY:]])
     for run in range(1, scale.runs + 1):
         step(f"latency of bookings, run {run} of {scale.runs}")
         with closing(Screens(site.address, [f"/live/queues/{doctor_id}"])) as screens:
             screens.connect(scale.latency_screens)
-            with closing(Patients(site, doctor_id)) as patients:
+            with closing(Patients(site, doctor_id, people)) as patients:
                 result = screens.run(patients, 1, scale.seconds, pause=BOOKING_PAUSE_S)
         bookings = result.last_screen[::2]
         name = f"booking → last of {scale.latency_screens} screens"
@@ -96,9 +97,9 @@ def latencies(site: Site, scale: Scale, step: Step) -> Iterator[Sample]:
 class Patients:
     """One books the next free seat today and cancels it, then another: a publisher whose changes are bookings."""
 
-    def __init__(self, site: Site, doctor_id: int) -> None:
-        self._line = Line(site.address)
-        self._people = iter([patient_token(site.settings, each) for each in site.clinic.patients[VISITS_A_DAY:]])
+    def __init__(self, site: Site, doctor_id: int, people: Iterator[str]) -> None:
+        """`people` are the tokens of patients who have no visit yet; the last one of a run may keep the booking."""
+        self._line, self._people = Line(site.address), people
         self._token = ""
         self._body = {"doctor_id": doctor_id}
         self._booked = 0
