@@ -194,7 +194,7 @@ def _tell_import(answer: dict[str, Any]) -> None:
 @click.option("--quick", is_flag=True, help="One small run of each, in about a minute.")
 @click.option("--only", multiple=True, type=click.Choice(KINDS), help="Only this kind; may be given several times.")
 @click.option("--runs", type=click.IntRange(1, 20), help="Runs of each measurement.  [default: 3, quick 1]")
-@click.option("--seconds", type=click.FloatRange(0.1, 30), help="Time of each measurement.  [default: 4, quick 1.5]")
+@click.option("--seconds", type=click.FloatRange(0.1, 30), help="Time of each measurement.  [default: 3, quick 1.5]")
 @click.option("--sockets", type=click.IntRange(1), help="At most so many screens.  [default: 10000, quick 3000]")
 @click.option("--clients", type=click.IntRange(1, 100), multiple=True, help="HTTP clients.  [default: 16 and 64]")
 @click.option("--history", type=click.IntRange(1), help="Past appointments.  [default: 2000000, quick 100000]")
@@ -236,6 +236,7 @@ def bench(
         click.echo(msgspec.json.encode(report))
     else:
         show(report)
+    sys.exit(1 if report.failures else 0)
 
 
 def _settings() -> Settings:

@@ -75,6 +75,12 @@ def test_only_the_worker_imports_the_application() -> None:
     assert [module for module, path in MODULES.items() if "mediqon.app" in imported(path)] == ["mediqon.worker"]
 
 
+def test_the_server_knows_nothing_of_its_benchmark() -> None:
+    for module, path in MODULES.items():
+        if any(name.startswith("mediqon.bench") for name in imported(path)):
+            assert module.startswith(("mediqon.bench", "mediqon.cli")), module
+
+
 def test_features_know_each_other_downward_only() -> None:
     for module, path in MODULES.items():
         parts = module.split(".")

@@ -127,7 +127,7 @@ def test_people_get_a_table(directory: Path) -> None:
 
 
 @linux_only
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_ended_while_it_measures_it_takes_everything_with_it(directory: Path, number: signal.Signals) -> None:
     bench = Bench(directory, *SMALL, "--only", "polls", "--seconds", "30")
     assert bench.process.stderr is not None
@@ -154,8 +154,21 @@ def test_what_never_arrived_is_said() -> None:
     figure = Figure(
         kind="fanout", name="1 × 10", unit="k deliveries/s", median=1, runs=[1], floors=[], counts=[counts, counts]
     )
-    report = BenchReport(version="1", machine="", cores=2, python="", load=0, seconds=1, scale=QUICK, figures=[figure])
-    assert shortcomings(report) == ["1 × 10: 10 of 200 deliveries never came, 2 screens were closed by the server."]
+    report = BenchReport(
+        version="1",
+        machine="",
+        cores=2,
+        python="",
+        load=0,
+        seconds=1,
+        scale=QUICK,
+        figures=[figure],
+        failures={"polls": "the server hung up"},
+    )
+    assert shortcomings(report) == [
+        "polls: not measured to its end. the server hung up",
+        "1 × 10: 10 of 200 deliveries never came, 2 screens were closed by the server.",
+    ]
 
 
 def test_a_figure_is_not_true_when_an_answer_is_missing_or_another_one() -> None:

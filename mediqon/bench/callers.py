@@ -37,6 +37,11 @@ class Tally(msgspec.Struct, kw_only=True):
         """Answers per second."""
         return len(self.took) / self.seconds if self.seconds else 0.0
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was sent, and how often each status came back."""
+        return {"sent": self.sent} | {str(status): number for status, number in sorted(self.statuses.items())}
+
     def only(self, *expected: int) -> "Tally":
         """Itself. Raises RuntimeError for any other answer, and when one is missing: the figure would not be true."""
         if set(self.statuses) - set(expected) or self.statuses.total() != self.sent or not self.sent:

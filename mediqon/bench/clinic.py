@@ -15,7 +15,7 @@ from mediqon.settings import Settings
 
 SQL = statements("bench")
 PASSWORD = "a password to measure"  # noqa: S105
-PATIENTS = 1009  # prime: no patient meets the same doctor twice on a day
+PATIENTS = 5003  # prime: no patient meets the same doctor twice on a day, and none books so often as to be slowed down
 VISITS_A_DAY = 10  # makes a frame of about 1.5 KB
 OPENS, CLOSES, SEATS_PER_SLOT, SLOT_MINUTES = 480, 1080, 2, 10
 SEATS_A_DAY = (CLOSES - OPENS) // SLOT_MINUTES * SEATS_PER_SLOT

@@ -7,7 +7,7 @@ from contextlib import closing
 import msgspec
 
 from mediqon.bench.callers import Line, Probe, quantile
-from mediqon.bench.clinic import patient_token, reception_token
+from mediqon.bench.clinic import VISITS_A_DAY, patient_token, reception_token
 from mediqon.bench.floors import floor
 from mediqon.bench.processes import cpu_seconds, memory_kb
 from mediqon.bench.publishers import Bulletin, Desk, FloorTrigger
@@ -26,7 +26,6 @@ WARM_SCREENS = 20
 ALONE_S = 0.5
 QUIET_S, QUIET_CPU, QUIET_LIMIT_S = 0.25, 0.04, 10.0
 BOOKING_PAUSE_S = 0.01
-LATECOMER = 500  # a patient who has no visit yet
 
 
 def fan_outs(site: Site, scale: Scale, step: Step) -> Iterator[Sample]:
@@ -42,18 +41,15 @@ def _fan_out(site: Site, scale: Scale, fan: Fan) -> Iterator[Sample]:
     site.fresh_worker()
     doctors = site.clinic.doctors[: fan.days]
     paths = [f"/live/queues/{doctor_id}" for doctor_id in doctors]
-    probe = Probe(site.address, [_poll(site, site.clinic.doctors[-1])])
-    with closing(probe), closing(Screens(site.address, paths)) as screens:
+    with closing(Screens(site.address, paths)) as screens:
         memory = _idle_memory(site, screens, fan)
-        alone = probe.alone(ALONE_S)
         desk_result, desk_cpu = _with_cpu(site, lambda: _through_desk(site, screens, doctors, fan, scale.seconds))
-        with closing(_bulletin(site, doctors)) as bulletin:
-            run = lambda: screens.run(bulletin, fan.window, scale.seconds, probe)  # noqa: E731
-            result, cpu = _with_cpu(site, run)
-        frame_bytes, lost = screens.frame_bytes, screens.lost
+        with closing(_bulletin(site, doctors)) as bulletin, closing(_probe(site)) as probe:
+            alone = probe.alone(ALONE_S)
+            result, cpu = _with_cpu(site, lambda: screens.run(bulletin, fan.window, scale.seconds, probe))
     _wait_until_quiet(site)
-    bare = _floor(site, fan, frame_bytes, scale.floor_seconds)
-    counts = _counts(result, lost) | {"frame_bytes": frame_bytes}
+    bare = _floor(site, fan, screens.frame_bytes, scale.floor_seconds)
+    counts = _counts(result, screens) | {"frame_bytes": screens.frame_bytes}
     yield _sample(
         f"{fan}, facts in Redis → all screens", "k deliveries/s", _rate(result), {"send loop": _rate(bare)}, counts
     )
@@ -66,7 +62,7 @@ def _fan_out(site: Site, scale: Scale, fan: Fan) -> Iterator[Sample]:
         "k deliveries/s",
         _rate(desk_result),
         {"send loop": _rate(bare)},
-        _counts(desk_result, lost),
+        _counts(desk_result, screens),
     )
     yield _sample(f"{fan}, server, from Redis on", "CPU-s/million", _per_million(cpu, result))
     yield _sample(f"{fan}, server, through the desk", "CPU-s/million", _per_million(desk_cpu, desk_result))
@@ -78,15 +74,16 @@ def _fan_out(site: Site, scale: Scale, fan: Fan) -> Iterator[Sample]:
 def latencies(site: Site, scale: Scale, step: Step) -> Iterator[Sample]:
     """From a patient's booking to the last of the screens, through everything there is."""
     doctor_id = site.clinic.doctors[0]
+    people = iter([patient_token(site.settings, each) for each in site.clinic.patients[VISITS_A_DAY:]])
     for run in range(1, scale.runs + 1):
         step(f"latency of bookings, run {run} of {scale.runs}")
         with closing(Screens(site.address, [f"/live/queues/{doctor_id}"])) as screens:
             screens.connect(scale.latency_screens)
-            with closing(Patient(site, doctor_id)) as patient:
-                result = screens.run(patient, 1, scale.seconds, pause=BOOKING_PAUSE_S)
+            with closing(Patients(site, doctor_id, people)) as patients:
+                result = screens.run(patients, 1, scale.seconds, pause=BOOKING_PAUSE_S)
         bookings = result.last_screen[::2]
         name = f"booking → last of {scale.latency_screens} screens"
-        counts = _counts(result, screens.lost) | {"bookings": len(bookings)}
+        counts = _counts(result, screens) | {"bookings": len(bookings)}
         for part in (0.5, 0.99):
             yield Sample(
                 kind="latency",
@@ -97,13 +94,14 @@ def latencies(site: Site, scale: Scale, step: Step) -> Iterator[Sample]:
             )
 
 
-class Patient:
-    """Books the next free seat today, cancels it, and so on: a publisher whose changes are bookings."""
+class Patients:
+    """One books the next free seat today and cancels it, then another: a publisher whose changes are bookings."""
 
-    def __init__(self, site: Site, doctor_id: int) -> None:
-        self._line = Line(site.address)
-        self._token = patient_token(site.settings, site.clinic.patients[LATECOMER])
-        self._book = request("POST", "/appointments/book", token=self._token, body={"doctor_id": doctor_id})
+    def __init__(self, site: Site, doctor_id: int, people: Iterator[str]) -> None:
+        """`people` are the tokens of patients who have no visit yet; the last one of a run may keep the booking."""
+        self._line, self._people = Line(site.address), people
+        self._token = ""
+        self._body = {"doctor_id": doctor_id}
         self._booked = 0
         self.idle = True
 
@@ -112,9 +110,12 @@ class Patient:
 
     def publish(self, day: int) -> None:
         self.idle = False
-        status = f"/appointments/{self._booked}/status"
-        cancel = request("PATCH", status, token=self._token, body={"status": "CANCELLED"})
-        self._line.ask(cancel if self._booked else self._book)
+        if self._booked:
+            status = f"/appointments/{self._booked}/status"
+            self._line.ask(request("PATCH", status, token=self._token, body={"status": "CANCELLED"}))
+        else:
+            self._token = next(self._people)
+            self._line.ask(request("POST", "/appointments/book", token=self._token, body=self._body))
 
     def heed(self, fd: int) -> None:
         """Raises RuntimeError when it is refused."""
@@ -187,15 +188,15 @@ def _wait_until_quiet(site: Site) -> None:
             return
 
 
-def _poll(site: Site, doctor_id: int) -> bytes:
-    """A phone's poll of that doctor, which knows the present state."""
-    path = f"/queues/{doctor_id}"
+def _probe(site: Site) -> Probe:
+    """A phone that polls another doctor's queue and knows its present state."""
+    path = f"/queues/{site.clinic.doctors[-1]}"
     line = Line(site.address)
     with closing(line.socket):
         line.ask(request("GET", path))
         while (heard := line.hear()) is None:
             pass
-    return request("GET", path, etag=header(heard.head, b"etag").decode())
+    return Probe(site.address, [request("GET", path, etag=header(heard.head, b"etag").decode())])
 
 
 def _sample(
@@ -212,12 +213,13 @@ def _per_million(cpu: float, result: Fanned) -> float:
     return cpu / result.deliveries * 1e6 if result.deliveries else 0.0
 
 
-def _counts(result: Fanned, lost: int) -> dict[str, int]:
+def _counts(result: Fanned, screens: Screens) -> dict[str, int]:
     return {
         "updates": result.updates,
         "expected": result.expected,
         "deliveries": result.deliveries,
         "missed": result.missed,
         "others": result.others,
-        "lost_sockets": lost,
+        "lost_sockets": screens.lost,
+        "turned_away": screens.turned_away,
     }

@@ -37,7 +37,7 @@ def today(site: Site, scale: Scale, step: Step) -> Iterator[Sample]:
                 unit="reads/s",
                 value=tally.rate,
                 floors={"bare ASGI": floor_tally.rate},
-                counts=_counts(tally),
+                counts=tally.counts,
             )
 
 
@@ -62,7 +62,7 @@ def polls(site: Site, scale: Scale, step: Step) -> Iterator[Sample]:
                     unit="polls/s",
                     value=tally.rate,
                     floors={"bare ASGI": floor_tally.rate},
-                    counts=_counts(tally),
+                    counts=tally.counts,
                 )
 
 
@@ -94,7 +94,7 @@ def log_ins(site: Site, scale: Scale, step: Step) -> Iterator[Sample]:
             counts={"polls": len(probe.took)},
         )
         rate = tally.statuses[200] / tally.seconds
-        yield Sample(kind="logins", name="log-ins meanwhile", unit="log-ins/s", value=rate, counts=_counts(tally))
+        yield Sample(kind="logins", name="log-ins meanwhile", unit="log-ins/s", value=rate, counts=tally.counts)
 
 
 class Phones:
@@ -129,7 +129,3 @@ def _body_bytes(address: Address, requests: Sequence[bytes]) -> int:
     finally:
         callers.close()
     return sizes.most_common(1)[0][0]
-
-
-def _counts(tally: Tally) -> dict[str, int]:
-    return {"sent": tally.sent} | {str(status): number for status, number in sorted(tally.statuses.items())}

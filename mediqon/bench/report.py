@@ -11,6 +11,8 @@ from rich.table import Table
 
 from mediqon.bench.scale import Kind, Scale
 
+FILE_COLUMNS = 110
+
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """One measurement. `floors`: the same unit, by what gave it; `counts`: what it is made of, to be checked."""
@@ -44,7 +46,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything one benchmark found. `load`: of the machine in the minute before."""
+    """Everything one benchmark found. `load`: of the machine in the minute before; `failures`: why, by kind."""
 
     version: str
     machine: str
@@ -54,6 +56,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     scale: Scale
     figures: Sequence[Figure]
+    failures: Mapping[str, str] = {}
 
 
 def machine() -> dict[str, str | int | float]:
@@ -140,20 +143,25 @@ def _magnitude(value: float) -> int:
 
 def shortcomings(report: Report) -> list[str]:
     """What did not arrive, in words: a rate says nothing about it."""
-    sentences: list[str] = []
+    sentences = [f"{kind}: not measured to its end. {why}" for kind, why in report.failures.items()]
     for figure in report.figures:
-        missed, expected, lost = (
-            sum(counts.get(name, 0) for counts in figure.counts) for name in ("missed", "expected", "lost_sockets")
+        missed, expected, lost, turned_away = (
+            sum(counts.get(name, 0) for counts in figure.counts)
+            for name in ("missed", "expected", "lost_sockets", "turned_away")
         )
         if missed or lost:
             never = f"{missed} of {expected} deliveries never came"
             sentences.append(f"{figure.name}: {never}, {lost} screens were closed by the server.")
+        if turned_away:
+            sentences.append(f"{figure.name}: {turned_away} times a screen was turned away and came again.")
     return sentences
 
 
 def show(report: Report) -> None:
     """Prints the table, and below it what did not arrive."""
     console = Console()
+    if not console.is_terminal:
+        console.width = FILE_COLUMNS
     console.print(table(report))
     for sentence in shortcomings(report):
         console.print(sentence, style="bold red", highlight=False)

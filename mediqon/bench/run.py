@@ -22,29 +22,39 @@ Measure = Callable[[Site, Scale, Step], Iterator[Sample]]
 def run(scale: Scale, only: Sequence[Kind], *, step: Step) -> Report:
     """Measures the kinds that `only` names, all if it is empty. `step` is told what is measured next.
 
-    Raises ChildFailed and SettingsError when the servers cannot be started, RuntimeError when a figure would not be
-    true: a request refused, an answer missing, a worker that died.
+    A kind whose figures would not be true (a request refused, an answer missing, a worker that died) is given up, and
+    the report says why. Raises ChildFailed and SettingsError when the servers cannot be started.
     """
     if sys.platform != "linux":
         raise RuntimeError("The benchmark needs Linux: it counts with epoll and /proc.")
     scale = scale.at_most(raise_file_limit())
-    about, begun = machine(), time.monotonic()
+    about, begun, failures = machine(), time.monotonic(), dict[str, str]()
     previous = signal.signal(signal.SIGTERM, _leave)
     try:
-        samples = list(_samples(scale, [kind for kind in KINDS if kind in only or not only], step))
+        kinds: list[Kind] = [kind for kind in KINDS if kind in only or not only]
+        samples = list(_samples(scale, kinds, step, failures))
     finally:
         signal.signal(signal.SIGTERM, previous)
     seconds = round(time.monotonic() - begun, 1)
-    made = {"version": mediqon.__version__, "scale": scale, "seconds": seconds, "figures": figures(samples)}
+    made = {
+        "version": mediqon.__version__,
+        "scale": scale,
+        "seconds": seconds,
+        "figures": figures(samples),
+        "failures": failures,
+    }
     return msgspec.convert({**about, **made}, Report)
 
 
-def _samples(scale: Scale, kinds: Sequence[Kind], step: Step) -> Iterator[Sample]:
+def _samples(scale: Scale, kinds: Sequence[Kind], step: Step, failures: dict[str, str]) -> Iterator[Sample]:
     step("starting a server of its own")
     with site(scale, say=step) as measured:
         for kind in kinds:
-            measured.fresh_worker()
-            yield from MEASURES[kind](measured, scale, step)
+            try:
+                measured.fresh_worker()
+                yield from MEASURES[kind](measured, scale, step)
+            except (RuntimeError, OSError) as error:
+                failures[kind] = str(error)
 
 
 def _growth(empty: Site, scale: Scale, step: Step) -> Iterator[Sample]:

@@ -50,7 +50,7 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
 
 FULL = Scale(
     runs=3,
-    seconds=4,
+    seconds=3,
     floor_seconds=2,
     fans=(Fan(1, 1000), Fan(1, 10_000), Fan(2000, 5, window=32)),
     latency_screens=1000,

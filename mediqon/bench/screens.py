@@ -18,7 +18,7 @@ READ_BYTES = 65_536
 BATCH = 64  # between two looks at the probe
 AT_ONCE = 200  # connections that may wait for their first frame
 CONNECT_S = 90.0
-LOST_S = 2.0  # a change that some screen has not had by then is given up, and counted
+LOST_S, SLOWEST_PER_S = 2.0, 2000  # a change that takes longer than 2 s and so many screens a second is given up
 WAIT_S = 0.001
 NOBODY = -1
 VERSION = re.compile(rb'"version":\s*(\d+)')
@@ -68,20 +68,26 @@ class Screens:
         self._round = [0] * len(paths)
         self._rounds = 0
         self._begun: dict[int, float] = {}  # when each change under way was published
+        self._sent_away: list[int] = []  # days of screens that were closed before their first frame
+        self.turned_away = 0
         self.lost = 0
         self.frame_bytes = 0
         self.result = Fanned()
 
     def connect(self, count: int) -> None:
-        """Opens so many and waits for each one's first frame. Raises RuntimeError when one is refused."""
+        """Opens so many and waits for each one's first frame; who is turned away comes again. Raises RuntimeError."""
         deadline = time.perf_counter() + CONNECT_S
-        while len(self._sockets) < count or self._opening:
-            if len(self._opening) < AT_ONCE and len(self._sockets) < count:
-                self._open(len(self._sockets) % len(self._paths))
+        days = [number % len(self._paths) for number in reversed(range(count))]
+        while days or self._opening or self._sent_away:
+            days += self._sent_away
+            self._sent_away.clear()
+            if days and len(self._opening) < AT_ONCE:
+                self._open(days.pop())
             else:
                 self._turn()
-            if time.perf_counter() > deadline or self.lost:
-                raise RuntimeError(f"{len(self._sockets)} of {count} screens opened, {self.lost} were turned away")
+            if time.perf_counter() > deadline:
+                opened = len(self._sockets) - len(self._opening)
+                raise RuntimeError(f"{opened} of {count} screens opened within {CONNECT_S:g} s")
         self._base = list(self._version)
 
     def _open(self, day: int) -> None:
@@ -125,7 +131,7 @@ class Screens:
     def _give_up(self, now: float) -> None:
         """On the oldest change under way, when it has taken too long."""
         day, begun = next(iter(self._begun.items()), (NOBODY, now))
-        if now - begun > LOST_S:
+        if day != NOBODY and now - begun > LOST_S + self._screens[day] / SLOWEST_PER_S:
             del self._begun[day]
             self.result.missed += self._due[day]
             self._newest[day] = b""
@@ -214,9 +220,13 @@ class Screens:
         """The server closed it: nobody waits for it any more, and the figure says so."""
         self._epoll.unregister(fd)
         self._sockets.pop(fd).close()
-        self._opening.discard(fd)
         self._day[fd] = NOBODY
         self._screens[day] -= 1
+        if fd in self._opening:
+            self._opening.discard(fd)
+            self._sent_away.append(day)
+            self.turned_away += 1
+            return
         self.lost += 1
         if day in self._begun and self._seen[fd] != self._round[day]:
             self._due[day] -= 1

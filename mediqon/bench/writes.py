@@ -21,7 +21,6 @@ from mediqon.bench.scale import Scale
 from mediqon.bench.site import Site
 from mediqon.bench.wire import request
 from mediqon.hospitals.slots import clock
-from mediqon.settings import Settings
 
 Step = Callable[[str], None]
 
@@ -33,20 +32,25 @@ GROWTH_DAY = 90  # far from what is booked otherwise
 
 def bookings(site: Site, scale: Scale, step: Step) -> Iterator[Sample]:
     """Each run with seats that nobody has asked for yet: over many doctors, and all for one."""
-    spread, hot = Seats(site.clinic, site.clinic.doctors[: scale.doctors]), iter(site.clinic.doctors[scale.doctors :])
+    tokens = _tokens(site)
+    spread = Seats(site.clinic, tokens, site.clinic.doctors[: scale.doctors])
+    hot = iter(site.clinic.doctors[scale.doctors :])
     for clients in scale.clients:
         for run in range(1, scale.runs + 1):
             step(f"bookings of {clients} clients, run {run} of {scale.runs}")
             tally = _book(site, spread, clients, scale.seconds)
             yield _booked(site, scale, f"{scale.doctors} doctors, {clients} clients", scale.doctors, clients, tally)
-            tally = _book(site, Seats(site.clinic, [next(hot)]), clients, scale.seconds)
+            tally = _book(site, Seats(site.clinic, tokens, [next(hot)]), clients, scale.seconds)
             yield _booked(site, scale, f"one hot doctor, {clients} clients", 1, clients, tally)
 
 
 def growth(empty: Site, grown: Site, scale: Scale, step: Step) -> Iterator[Sample]:
     """The same bookings at two servers in turn: one has just opened, the other has years behind it."""
     clients = scale.clients[0]
-    sites = [(each, Seats(each.clinic, each.clinic.doctors[: scale.doctors], GROWTH_DAY)) for each in (empty, grown)]
+    sites = [
+        (each, Seats(each.clinic, _tokens(each), each.clinic.doctors[: scale.doctors], GROWTH_DAY))
+        for each in (empty, grown)
+    ]
     for run in range(1, scale.runs + 1):
         step(f"growth, run {run} of {scale.runs}")
         before, after = (_book(each, seats, clients, scale.seconds) for each, seats in sites)
@@ -56,7 +60,7 @@ def growth(empty: Site, grown: Site, scale: Scale, step: Step) -> Iterator[Sampl
             unit="bookings/s",
             value=after.rate,
             floors={"none": before.rate},
-            counts=_counts(after) | {"booked_when_empty": before.statuses[201]},
+            counts=after.counts | {"booked_when_empty": before.statuses[201]},
         )
 
 
@@ -81,24 +85,23 @@ def status_changes(site: Site, scale: Scale, step: Step) -> Iterator[Sample]:
             unit="changes/s",
             value=tally.rate,
             floors={"asyncpg alone": bare},
-            counts=_counts(tally),
+            counts=tally.counts,
         )
 
 
 class Seats:
     """Every seat of these doctors from a day on (tomorrow is 1), each asked for once."""
 
-    def __init__(self, clinic: Clinic, doctors: Sequence[int], first_day: int = 1) -> None:
-        self._clinic, self._doctors, self._first_day = clinic, doctors, first_day
+    def __init__(self, clinic: Clinic, tokens: Sequence[str], doctors: Sequence[int], first_day: int = 1) -> None:
+        self._clinic, self._tokens, self._doctors, self._first_day = clinic, tokens, doctors, first_day
         self._numbers = iter(range(len(doctors) * SEATS_A_DAY * (HORIZON_DAYS - first_day)))
 
-    def requests(self, settings: Settings, most: int) -> list[bytes]:
+    def requests(self, most: int) -> list[bytes]:
         """The bookings of the next seats; fewer when they run out."""
-        tokens = [patient_token(settings, patient_id) for patient_id in self._clinic.patients]
-        return [self._request(number, tokens[number % PATIENTS]) for number in islice(self._numbers, most)]
+        return [self._request(number) for number in islice(self._numbers, most)]
 
-    def _request(self, number: int, token: str) -> bytes:
-        """Doctors in turn, then seats in the order of time, then days."""
+    def _request(self, number: int) -> bytes:
+        """Patients in turn, doctors in turn, then seats in the order of time, then days."""
         place, doctor = divmod(number, len(self._doctors))
         day, seat = divmod(place, SEATS_A_DAY)
         body = {
@@ -106,13 +109,18 @@ class Seats:
             "date": (self._clinic.today + timedelta(days=self._first_day + day)).isoformat(),
             "time": clock(OPENS + seat // SEATS_PER_SLOT * SLOT_MINUTES),
         }
-        return request("POST", "/appointments/book", token=token, body=body)
+        return request("POST", "/appointments/book", token=self._tokens[number % PATIENTS], body=body)
+
+
+def _tokens(site: Site) -> list[str]:
+    """Everybody logged in, for ten minutes: time enough for one kind."""
+    return [patient_token(site.settings, patient_id) for patient_id in site.clinic.patients]
 
 
 def _book(site: Site, seats: Seats, clients: int, seconds: float) -> Tally:
-    warm = iter(seats.requests(site.settings, int(RATE_MAX * WARM_S)))
+    warm = iter(seats.requests(int(RATE_MAX * WARM_S)))
     asked(site.address, clients, warm, WARM_S).only(201)
-    requests = iter(seats.requests(site.settings, int(RATE_MAX * seconds)))
+    requests = iter(seats.requests(int(RATE_MAX * seconds)))
     return asked(site.address, clients, requests, seconds).only(201)
 
 
@@ -123,9 +131,5 @@ def _booked(site: Site, scale: Scale, name: str, doctors: int, clients: int, tal
     pgbench = sql_floors.pgbench_rate(site.settings, site.clinic, doctors, clients, scale.floor_seconds)
     if pgbench is not None:
         floors["pgbench"] = pgbench
-    counts = _counts(tally)
+    counts = tally.counts
     return Sample(kind="bookings", name=name, unit="bookings/s", value=tally.rate, floors=floors, counts=counts)
-
-
-def _counts(tally: Tally) -> dict[str, int]:
-    return {"sent": tally.sent} | {str(status): number for status, number in sorted(tally.statuses.items())}
