@@ -10,9 +10,11 @@ from mediqon.auth.models import Actor
 from mediqon.database import Connection, statements
 from mediqon.errors import NotFound, StaleVersion
 from mediqon.queues.models import DayImage, DayKey, Facts, Snapshot, Visit
+from mediqon.queues.shown import newly_told
 from mediqon.queues.views import Outlook, Place
 
 SQL = statements("queues")
+FORESEEN = frozenset({"book", "check_in", "call", "start", "complete", "recall"})
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,11 +96,18 @@ async def write(
             await move_visit(conn, change.after)
     if day is not None:
         await conn.execute(SQL.set_day, *facts.key, *msgspec.structs.astuple(day))
-    places = Outlook(after, now).places
-    events = [_event(facts, after, change, places, actor, now, undoes) for change in changes]
-    await conn.executemany(SQL.record_event, events)
-    await conn.execute(SQL.advance_queue, *facts.key, calls)
+    outlook = Outlook(after, now, fresh=_moves_line(changes, day))
+    after = msgspec.structs.replace(after, shown=outlook.shown)
+    events = [_event(facts, after, change, outlook.places, actor, now, undoes) for change in changes]
+    told = newly_told(facts.shown, after.shown)
+    await conn.executemany(SQL.record_event, [(*events[0], told), *((*event, None) for event in events[1:])])
+    await conn.execute(SQL.advance_queue, *facts.key, calls, after.shown)
     return after
+
+
+def _moves_line(changes: Sequence[Change], day: DayImage | None) -> bool:
+    """Whether something has come that no estimate could know: not just the next call, end, booking or arrival."""
+    return day is not None or any(change.verb not in FORESEEN for change in changes)
 
 
 async def move_visit(conn: Connection, visit: Visit) -> None:

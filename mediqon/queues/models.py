@@ -8,6 +8,9 @@ from typing import NamedTuple
 import msgspec
 
 from mediqon.hospitals.models import Policy
+from mediqon.hospitals.slots import Hours
+from mediqon.queues.history import History
+from mediqon.queues.shown import Shown
 
 
 class Status(StrEnum):
@@ -137,6 +140,12 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     pause_reason: str | None
     call_seq: int
     visits: Sequence[Visit]
+    hours: tuple[Hours, ...] = ()
+    """The doctor's windows and, with capacity 0, leave of this day."""
+    history: History | None = None
+    """What the doctor's closed days have taught."""
+    shown: Sequence[Shown] = ()
+    """What patients in line were told with this version."""
 
     @property
     def key(self) -> DayKey:

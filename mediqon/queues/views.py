@@ -1,71 +1,66 @@
 """Facts in, frames out: what each audience sees of a day. Touches nothing."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from mediqon.live.channels import Appointment, DeskFrame, Person, PublicToken, QueueFrame, TokenDoctor, TokenView
-from mediqon.queues import estimate, rules
+from mediqon.queues import rules, scene
 from mediqon.queues.models import IN_ROOM, OVER, Facts, PlaceRule, Priority, QueueState, Status, Visit
+from mediqon.queues.reasons import in_numbers
+from mediqon.queues.shown import Shown, Window, in_order, show
 
 RECENT_TOKENS = 5
-BE_HERE_STEP_MINUTES = 5
 
 
 class Place(NamedTuple):
     """Where a visit stands: `ahead` people go first; no window where no honest one can be given."""
 
     ahead: int
-    window: estimate.Window | None
+    window: Window | None
 
 
 class Outlook:
-    """The line of a day as of one instant: computed once, shown to every audience."""
+    """The line of a day as of one instant: computed once, shown to every audience.
 
-    def __init__(self, facts: Facts, now: datetime) -> None:
+    `fresh`: what has just been done moves what is shown at once, however little.
+    """
+
+    def __init__(self, facts: Facts, now: datetime, *, fresh: bool = False) -> None:
         self.facts = facts
         self.now_serving = rules.in_room(facts.visits)
         self.waiting = rules.call_order(facts.visits)
         self.booked = rules.expected_order(facts.visits)
-        self.places = self._places(now)
-
-    def _places(self, now: datetime) -> Mapping[int, Place]:
         line = sorted([*self.waiting, *self.booked], key=rules.place)
-        windows = self._windows(line, now)
+        self.shown = _shown(facts, line, now, fresh=fresh)
+        self.places = self._places(line)
+
+    def _places(self, line: list[Visit]) -> Mapping[int, Place]:
+        windows = {each.visit_id: each.window for each in self.shown}
         places: dict[int, Place] = {}
         here = 0
         for index, visit in enumerate(line):
             waiting = visit.status is Status.CHECKED_IN
-            places[visit.id] = Place(here if waiting else index, windows[index])
+            places[visit.id] = Place(here if waiting else index, windows.get(visit.id))
             here += waiting
         return places
 
-    def _windows(self, line: list[Visit], now: datetime) -> list[estimate.Window] | list[None]:
-        facts = self.facts
-        resting = facts.state is QueueState.PAUSED
-        if facts.state is QueueState.CLOSED or (resting and facts.paused_until is None):
-            return [None] * len(line)
-        current = self.now_serving[-1] if self.now_serving else None
-        return estimate.forecast(
-            [estimate.Pending(visit.scheduled_at if visit.status is Status.BOOKED else None) for visit in line],
-            now=now,
-            slot_minutes=facts.slot_minutes,
-            in_room_since=current and (current.started_at or current.called_at),
-            away_until=facts.paused_until,
-            delay_minutes=self._delay_left(line, now),
-        )
 
-    def _delay_left(self, line: list[Visit], now: datetime) -> float:
-        """Minutes of announced lateness still to come: before the first call they count from the first slot."""
-        facts = self.facts
-        if facts.delayed_at is None:
-            return 0.0
-        begins = facts.delayed_at
-        if not any(visit.called_at for visit in facts.visits):
-            begins = max([begins, *(visit.scheduled_at for visit in line[:1] if visit.scheduled_at)])
-        ends = begins + timedelta(minutes=facts.delay_minutes)
-        return max((ends - now).total_seconds() / 60, 0.0)
+def _shown(facts: Facts, line: list[Visit], now: datetime, *, fresh: bool) -> list[Shown]:
+    """What each in line is told, in call order, holding on to what was shown before."""
+    told = scene.predictions(facts, line, now)
+    before = {each.visit_id: each for each in facts.shown}
+    found: list[Shown] = []
+    ahead: Shown | None = None
+    for visit, prediction in zip(line, told or (), strict=told is not None):
+        slot = visit.scheduled_at if visit.status is Status.BOOKED else None
+        each = show(visit.id, prediction, before.get(visit.id), now=now, slot=slot, fresh=fresh)
+        if slot is None:
+            each = in_order(each, ahead) if ahead else each
+            ahead = each
+        found.append(each)
+    return found
 
 
 def message(facts: Facts) -> str | None:
@@ -179,7 +174,7 @@ def token_view(outlook: Outlook, visit: Visit, *, stale: bool) -> TokenView:
         expected_at=window.expected if window else None,
         expected_from=window.earliest if window else None,
         expected_to=window.latest if window else None,
-        be_here_by=_be_here_by(visit, window),
+        be_here_by=window.here_by if window and visit.status is Status.BOOKED else None,
         why=why(outlook, visit, public=True),
         message=message(facts),
         version=facts.version,
@@ -192,13 +187,15 @@ def why(outlook: Outlook, visit: Visit, *, public: bool = False) -> str:
     place = outlook.places.get(visit.id)
     if place is None:
         return _AFTERWARDS[visit.status]
+    numbers = f" {in_numbers(place.window.reason, outlook.facts.timezone)}" if place.window else ""
+    people = f"{_people(place.ahead)} before this one.{numbers}"
     if visit.status is Status.BOOKED:
-        return f"Booked; {_people(place.ahead)} before this one. The place is held until the slot and a little after."
+        return f"Booked; {people} The place is held until the slot and a little after."
     if visit.priority is Priority.EMERGENCY and not public:
         return "An emergency goes to the front of the line."
     if visit.priority is Priority.PRIORITY and not public:
-        return f"Brought forward once by priority; {_people(place.ahead)} before this one."
-    return f"{_PLACES[visit.place_rule]}; {_people(place.ahead)} before this one."
+        return f"Brought forward once by priority; {people}"
+    return f"{_PLACES[visit.place_rule]}; {people}"
 
 
 _PLACES = {
@@ -244,10 +241,3 @@ def _public_token(outlook: Outlook, visit: Visit) -> PublicToken:
         expected_from=window.earliest if window else None,
         expected_to=window.latest if window else None,
     )
-
-
-def _be_here_by(visit: Visit, window: estimate.Window | None) -> datetime | None:
-    """The early end of the range, down to five minutes, for somebody who is not here yet."""
-    if window is None or visit.status is not Status.BOOKED:
-        return None
-    return window.earliest - timedelta(minutes=window.earliest.minute % BE_HERE_STEP_MINUTES)

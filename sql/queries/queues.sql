@@ -5,8 +5,8 @@
 insert into queues (doctor_id, day) values ($1, $2) on conflict do nothing;
 
 -- name: advance_queue
--- Counts one change of the day, and the calls in it, for which screens chime. $1 doctor, $2 day, $3 calls.
-update queues set version = version + 1, call_seq = call_seq + $3 where doctor_id = $1 and day = $2;
+-- Counts one change of the day, and the calls in it, for which screens chime. $1 doctor, $2 day, $3 calls, $4 what is shown.
+update queues set version = version + 1, call_seq = call_seq + $3, shown = $4 where doctor_id = $1 and day = $2;
 
 -- name: count_walk_in
 -- The next walk-in number of the day. $1 doctor, $2 day.
@@ -18,15 +18,25 @@ update queues set last_walk_in = last_walk_in + 1 where doctor_id = $1 and day =
 select version from queues where doctor_id = $1 and day = $2 for update;
 
 -- name: look_at_day
--- The day without its visits; one that nobody has touched yet reads as version 0. $1 doctor, $2 day.
+-- The day without its visits, with its hours, what is shown of it and what is known of the doctor; one that nobody has
+-- touched yet reads as version 0. $1 doctor, $2 day.
 select d.id as doctor_id, u.name as doctor, d.room, d.slot_minutes, d.hospital_id, h.name as hospital, h.timezone,
        h.settings, $2::date as day, coalesce(q.version, 0) as version, coalesce(q.state, 'OPEN') as state,
        coalesce(q.delay_minutes, 0) as delay_minutes, q.delayed_at, q.paused_until, q.pause_reason,
-       coalesce(q.call_seq, 0) as call_seq
+       coalesce(q.call_seq, 0) as call_seq, coalesce(q.shown, '[]') as shown, k.history, (
+           select coalesce(jsonb_agg(to_jsonb(w)), '[]') from (
+               select start_minute, end_minute, capacity from schedule_windows
+               where doctor_id = d.id and weekday = extract(isodow from $2::date) - 1
+               union all
+               select start_minute, end_minute, 0 from leaves where doctor_id = d.id and day = $2
+               order by start_minute
+           ) w
+       ) as hours
 from doctors d
 join users u on u.id = d.user_id
 join hospitals h on h.id = d.hospital_id
 left join queues q on q.doctor_id = d.id and q.day = $2
+left join histories k on k.doctor_id = d.id
 where d.id = $1;
 
 -- name: queue_visits
@@ -74,10 +84,10 @@ where doctor_id = $1 and day = $2;
 -- name: record_event
 -- One line of the day's story; `queue_version` is the version that this change leads to.
 -- $1 doctor, $2 day, $3 queue version, $4 appointment, $5 at, $6 actor, $7 verb, $8 from, $9 to, $10 reason, $11 before,
--- $12 after, $13 promised at, $14 the queue version that this takes back.
+-- $12 after, $13 promised at, $14 the queue version that this takes back, $15 what it made of what is shown.
 insert into appointment_events (doctor_id, day, queue_version, appointment_id, at, actor_id, verb, from_status, to_status,
-                                reason, before, after, promised_at, undoes)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
+                                reason, before, after, promised_at, undoes, shown)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15);
 
 -- name: last_change
 -- What an undo would take back: the events of the latest change that staff made and nobody has undone. Bookings and
