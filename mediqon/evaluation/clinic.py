@@ -30,9 +30,9 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
     slot: float = 10.0
     session: float = 240.0
-    mean: float = 11.0
+    mean: float = 10.0
     no_show: float = 0.18
-    walk_ins: float = 1.0 / 60
+    walk_ins: float = 0.8 / 60
     emergencies: float = 0.12 / 60
     late: float = 10.0
     late_sd: float = 9.0
@@ -46,8 +46,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
 SCENARIOS = {
     "base": Scenario(),
-    "busy": Scenario(mean=13.0, walk_ins=1.8 / 60, emergencies=0.25 / 60, late=15.0, late_sd=13.0, no_show=0.15),
-    "calm": Scenario(mean=9.2, walk_ins=0.3 / 60, emergencies=0.04 / 60, late=5.0, late_sd=5.0, no_show=0.2),
+    "busy": Scenario(mean=11.5, walk_ins=1.4 / 60, emergencies=0.25 / 60, late=15.0, late_sd=13.0, no_show=0.15),
+    "calm": Scenario(mean=8.6, walk_ins=0.3 / 60, emergencies=0.04 / 60, late=5.0, late_sd=5.0, no_show=0.2),
 }
 
 

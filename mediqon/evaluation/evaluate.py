@@ -12,7 +12,7 @@ from mediqon.evaluation.methods import OURS, Moment, Past, forecast, outside90
 from mediqon.evaluation.scores import Scores
 from mediqon.queues.estimate import Pending, Room
 from mediqon.queues.habits import Habits, habits
-from mediqon.queues.history import ClosedDay, History, Seen
+from mediqon.queues.history import LONGEST_TURN, ClosedDay, History, Seen
 from mediqon.queues.lessons import learn, sensible
 
 AHEAD = 12
@@ -20,6 +20,8 @@ EVERY_MINUTES = 5.0
 DEFAULT_SLOT = 10.0
 SLOT_STEP = 5.0
 DAY_ONE = date(2000, 1, 1)
+LONGEST_IDLE = 30.0
+"""Without check-in times nobody knows whether a doctor was idle: time between two visits then counts up to this."""
 PRESENT_MINUTES = 10.0
 """Without check-in times, somebody booked counts as here from so long before the slot."""
 
@@ -141,6 +143,7 @@ def _closed(session: Sequence[Visit], absent: Sequence[float], missed: tuple[int
         visit.check_in - visit.slot for visit in session if visit.check_in is not None and visit.slot is not None
     ]
     slots = any(visit.slot is not None for visit in session)
+    known = any(visit.check_in is not None for visit in session)
     return ClosedDay(
         seen=seen,
         came=sum(visit.slot is not None for visit in session),
@@ -149,4 +152,5 @@ def _closed(session: Sequence[Visit], absent: Sequence[float], missed: tuple[int
         walk_ins=sum(visit.slot is None for visit in session) if slots else 0,
         open_minutes=session[-1].start - session[0].start if slots else 0.0,
         missed=missed,
+        longest_turn=LONGEST_TURN if known else LONGEST_IDLE,
     )

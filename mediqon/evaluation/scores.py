@@ -1,9 +1,15 @@
 """How far predictions were from what happened. Minutes."""
 
+import math
 from collections.abc import Mapping
 
 import msgspec
 
+from mediqon.queues.chances import SHORTEST_WAIT, phi
+from mediqon.queues.estimate import Prediction
+from mediqon.queues.habits import Habits
+
+TENTHS = 10
 HORIZONS = (15.0, 30.0, 60.0, 120.0)
 """Edges between near and far predictions, by minutes until the call."""
 
@@ -37,6 +43,7 @@ class Scores:
 
     def __init__(self) -> None:
         self.methods: dict[str, Score] = {}
+        self.tenths = [0] * TENTHS
         self.horizons: list[dict[str, Score]] = [{} for _ in range(len(HORIZONS) + 1)]
 
     def add(self, told: Mapping[str, float], happened: float) -> None:
@@ -45,6 +52,14 @@ class Scores:
         for method, minutes in told.items():
             self.methods.setdefault(method, Score()).add(minutes, happened)
             near.setdefault(method, Score()).add(minutes, happened)
+
+    def rank(self, told: Prediction, habits: Habits, happened: float) -> None:
+        """Counts in which tenth of the distribution we gave it happened: all ten alike, if we are honest."""
+        share = math.sqrt(math.log(1 + told.variance / max(told.mean, SHORTEST_WAIT) ** 2))
+        off = math.log(max(happened, SHORTEST_WAIT) / max(told.expected, SHORTEST_WAIT))
+        side = habits.widen_low if off < 0 else habits.widen_high
+        rank = phi(off / max(share * side, 1e-6))
+        self.tenths[min(int(rank * TENTHS), TENTHS - 1)] += 1
 
     def cover(self, method: str, *, below: bool, above: bool, outside90: bool, happened: float) -> None:
         """Whether it happened before or after the 80 % range that a method gave, or outside its 90 % range."""

@@ -10,7 +10,7 @@ from mediqon.auth.models import Actor
 from mediqon.database import Connection, statements
 from mediqon.errors import NotFound, StaleVersion
 from mediqon.queues.models import DayImage, DayKey, Facts, Snapshot, Visit
-from mediqon.queues.shown import newly_told
+from mediqon.queues.shown import Stir, newly_told
 from mediqon.queues.views import Outlook, Place
 
 SQL = statements("queues")
@@ -96,7 +96,7 @@ async def write(
             await move_visit(conn, change.after)
     if day is not None:
         await conn.execute(SQL.set_day, *facts.key, *msgspec.structs.astuple(day))
-    outlook = Outlook(after, now, fresh=_moves_line(changes, day))
+    outlook = Outlook(after, now, _stir(changes, day))
     after = msgspec.structs.replace(after, shown=outlook.shown)
     events = [_event(facts, after, change, outlook.places, actor, now, undoes) for change in changes]
     told = newly_told(facts.shown, after.shown)
@@ -105,9 +105,10 @@ async def write(
     return after
 
 
-def _moves_line(changes: Sequence[Change], day: DayImage | None) -> bool:
-    """Whether something has come that no estimate could know: not just the next call, end, booking or arrival."""
-    return day is not None or any(change.verb not in FORESEEN for change in changes)
+def _stir(changes: Sequence[Change], day: DayImage | None) -> Stir:
+    if day is not None:
+        return Stir.DESK
+    return Stir.SURPRISE if any(change.verb not in FORESEEN for change in changes) else Stir.FORESEEN
 
 
 async def move_visit(conn: Connection, visit: Visit) -> None:

@@ -28,8 +28,10 @@ BREAK_SLACK = 9.0
 """Variance of when a planned break begins."""
 SHORTEST_BREAK = 15.0
 """A break that begins late is not cut below this, nor made longer than it is."""
-AWAITED = 8
-"""So many of those who are not here yet are followed at a time."""
+AWAITED, COMING = 8, 3
+"""So many of those who are not here yet are followed at a time; the first of so many ends an idle time."""
+SURELY_COME = 0.98
+SOON = 0.5
 INFLATION_MOST = 0.5
 
 
@@ -235,10 +237,14 @@ class Pass:
             if share > each.counted:
                 self._add(each.minutes, each.shows * (share - each.counted))
                 each.counted = share
+        if self.awaited and self.awaited[0].counted > SURELY_COME:
+            self.awaited = [each for each in self.awaited if each.counted <= SURELY_COME]
 
     def _rest(self) -> None:
         """Adds a break with the chance that the doctor comes to it before this patient."""
         for index, (begin, end) in enumerate(self.room.breaks):
+            if self.taken[index] > SURELY_COME:
+                continue
             chance = phi((self.at.free - begin) / math.sqrt(self.at.spread + BREAK_SLACK))
             if chance > self.taken[index]:
                 length = end - begin
@@ -255,24 +261,27 @@ class Pass:
         away = self.habits.stays_away
         shows = (1 - away) * still / ((1 - away) * still + away)
         mean = slot + after
-        if alone:
-            self._idle(index, shows, mean, variance)
         own, own_spread = later_of(self.at.free, self.at.spread, mean, variance)
         told = self._told(max(own, SOON), own_spread)
-        told = told._replace(expected=max(told.expected, slot), high=max(told.high, slot))
+        if alone:
+            self._idle(index, shows, mean, variance)
         minutes = self._minutes(pending.kind)
-        share = 1.0 if alone else phi((self.at.free - mean) / math.sqrt(self.at.spread + variance))
+        share = phi((self.at.free - mean) / math.sqrt(self.at.spread + variance))
         self._add(minutes, shows * share)
-        self.awaited = [*self.awaited[1 - AWAITED :], Awaited(shows, share, mean, variance, minutes)]
+        if len(self.awaited) < AWAITED:
+            self.awaited.append(Awaited(shows, share, mean, variance, minutes))
         return told
 
     def _idle(self, index: int, shows: float, mean: float, variance: float) -> None:
-        """Nobody is here: the doctor waits for the first of the next to come."""
-        following = self.line[index + 1 : index + 3]
-        first = min(
-            [mean, *(each.slot + self.habits.arrival(-each.slot).mean for each in following if each.slot is not None)]
-        )
-        free, spread = later_of(self.at.free, self.at.spread, first, variance)
+        """Nobody is here: the doctor waits for the first of this one and the next to come."""
+        if self.at.free > mean + 2 * math.sqrt(self.at.spread + variance):
+            return
+        first, spread = -mean, variance
+        for following in self.line[index + 1 : index + COMING]:
+            if following.slot is not None:
+                _, after, doubt = self.habits.arrival(-following.slot)
+                first, spread = later_of(first, spread, -following.slot - after, doubt)
+        free, spread = later_of(self.at.free, self.at.spread, -first, spread)
         self.at.spread = shows * spread + (1 - shows) * self.at.spread
         self.at.free += shows * (free - self.at.free)
 
@@ -282,6 +291,3 @@ class Pass:
         low, expected, high = wait_quantiles(mean, spread, habits.widen_low, habits.widen_high)
         each = (at.work - at.left) / at.served if at.served else 0.0
         return Prediction(low, expected, high, mean, spread, at.served, each, at.left, at.begins, at.rests)
-
-
-SOON = 0.5

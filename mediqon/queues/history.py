@@ -10,6 +10,10 @@ WIDEN = 1.1
 """Factor on the width of the 80 % range, each side, before anything is learnt of it."""
 
 
+LONGEST_TURN = 10.0
+"""A longer pause between two visits, with somebody there to be called, was a break."""
+
+
 class Kind(IntEnum):
     """What sort of visit, where it is known."""
 
@@ -27,7 +31,10 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class ClosedDay(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is learnt from one session, in minutes. `missed`: outcomes below, above, and how many there were."""
+    """All that is learnt from one session, in minutes.
+
+    `missed`: how many outcomes were below the range, above it, and in all. `longest_turn`: a longer one was a break.
+    """
 
     seen: Sequence[Seen]
     came: int = 0
@@ -38,6 +45,7 @@ class ClosedDay(msgspec.Struct, frozen=True, kw_only=True):
     open_minutes: float = 0.0
     start: float | None = None
     missed: tuple[int, int, int] = (0, 0, 0)
+    longest_turn: float = LONGEST_TURN
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

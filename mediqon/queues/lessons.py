@@ -18,7 +18,6 @@ STARTS_KEPT = 25
 DIGITS = 6
 SHORTEST_VISIT, LONGEST_MEANS = 0.5, 6.0
 """A length below so many minutes, or above so many means, is a forgotten button."""
-LONGEST_TURN = 30.0
 EARLIEST_START, LATEST_START = -30.0, 240.0
 WIDEN_LEAST, WIDEN_MOST = 0.7, 1.8
 WIDEN_RATE, MISS_AIM = 0.15, 0.10
@@ -60,7 +59,7 @@ def _with_session(history: History, session: ClosedDay, habit: Habits) -> Histor
         worked, expected = worked + length, expected + habit.mean(each.kind, place) / habit.scale
     count, total, squares = history.turns
     for each in session.seen:
-        if each.turn is not None and 0 <= each.turn <= LONGEST_TURN:
+        if each.turn is not None and 0 <= each.turn <= session.longest_turn:
             count, total, squares = count + 1, total + each.turn, squares + each.turn**2
     started = session.start is not None and EARLIEST_START <= session.start <= LATEST_START
     return msgspec.structs.replace(

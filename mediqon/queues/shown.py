@@ -7,6 +7,7 @@ instant without talking to the others.
 import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from enum import IntEnum
 from typing import NamedTuple
 
 import msgspec
@@ -22,6 +23,8 @@ PATIENCE, PATIENCE_LEAST, PATIENCE_MOST = 0.2, 4.0, 15.0
 EDGE_PATIENCE = 1.5
 """The edges of the range hold longer than its middle."""
 PASSED_MINUTES = 2.0
+HERE_SHARE = 0.84 / 1.28
+"""'Be here by' is the 20th percentile: so far, on a log scale, from the median to the 10th."""
 HERE_LATER, HERE_FAR = 10.0, 25.0
 """'Be here by' moves earlier at once, later only by more than this and while further away than that."""
 
@@ -76,31 +79,41 @@ def instant(minute: int) -> datetime:
     return datetime.fromtimestamp(minute * 60, UTC)
 
 
-def patience(wait: float) -> float:
+class Stir(IntEnum):
+    """What has just changed the line: the clock or what was foreseen, something that nobody could know, or the desk's
+    word on the whole day."""
+
+    FORESEEN = 0
+    SURPRISE = 1
+    DESK = 2
+
+
+def patience(wait: float, stir: Stir) -> float:
     """How wrong a shown time may be, minutes, for somebody who waits so long."""
-    return min(max(PATIENCE * wait, PATIENCE_LEAST), PATIENCE_MOST)
+    if stir is Stir.DESK:
+        return 0.0
+    most = PATIENCE_MOST if stir is Stir.FORESEEN else PATIENCE_LEAST
+    return min(max(PATIENCE * wait, PATIENCE_LEAST), most)
 
 
 def show(
-    visit_id: int, told: Prediction, before: Shown | None, *, now: datetime, slot: datetime | None, fresh: bool
+    visit_id: int, told: Prediction, before: Shown | None, *, now: datetime, slot: datetime | None, stir: Stir
 ) -> Shown:
-    """What to show after `before`. `slot`: no call is promised before it. `fresh`: something other than time has moved
-    the line, so that what is shown moves with it at once."""
+    """What to show after `before`. `slot`: no call is promised before it."""
     clock = now.timestamp() / 60
     floor = -math.inf if slot is None else slot.timestamp() / 60
-    wait = told.expected
-    expected = _kept(before and before.expected, clock, wait, 0.0 if fresh else patience(wait), _nearest)
-    edge = EDGE_PATIENCE * patience(wait)
-    earliest = _kept(before and before.earliest, clock, told.low, 0.0 if fresh else edge, _down)
-    latest = _kept(before and before.latest, clock, told.high, 0.0 if fresh else edge, _up)
-    expected = math.ceil(max(expected, floor))
+    still = patience(told.expected, stir)
+    expected = _kept(before and before.expected, clock, told.expected, still, _nearest)
+    earliest = _kept(before and before.earliest, clock, told.low, EDGE_PATIENCE * still, _down)
+    latest = _kept(before and before.latest, clock, told.high, EDGE_PATIENCE * still, _up)
+    expected, latest = math.ceil(max(expected, floor)), math.ceil(max(latest, floor))
     earliest = max(min(earliest, expected), math.ceil(clock))
     return Shown(
         visit_id,
         max(expected, earliest),
         earliest,
         max(latest, expected, earliest),
-        _here_by(before and before.here_by, clock, min(_down(clock, told.low), earliest // STEP * STEP)),
+        _here_by(before and before.here_by, clock, told, expected),
         _reason(told, clock),
     )
 
@@ -136,8 +149,10 @@ def _kept(before: int | None, clock: float, wait: float, patience: float, rounde
     return rounded(clock, wait)
 
 
-def _here_by(before: int | None, clock: float, found: int) -> int:
+def _here_by(before: int | None, clock: float, told: Prediction, expected: int) -> int:
     """Earlier at once; later only by much, and while it is far away."""
+    low = told.expected * (told.low / told.expected) ** HERE_SHARE
+    found = int(min(clock + low, expected) // STEP) * STEP
     if before is None or found < before or (found - before > HERE_LATER and before - clock > HERE_FAR):
         return found
     return before

@@ -9,7 +9,7 @@ from mediqon.live.channels import Appointment, DeskFrame, Person, PublicToken, Q
 from mediqon.queues import rules, scene
 from mediqon.queues.models import IN_ROOM, OVER, Facts, PlaceRule, Priority, QueueState, Status, Visit
 from mediqon.queues.reasons import in_numbers
-from mediqon.queues.shown import Shown, Window, in_order, show
+from mediqon.queues.shown import Shown, Stir, Window, in_order, show
 
 RECENT_TOKENS = 5
 
@@ -24,16 +24,16 @@ class Place(NamedTuple):
 class Outlook:
     """The line of a day as of one instant: computed once, shown to every audience.
 
-    `fresh`: what has just been done moves what is shown at once, however little.
+    `stir`: what has just been done, which decides how firmly shown times hold.
     """
 
-    def __init__(self, facts: Facts, now: datetime, *, fresh: bool = False) -> None:
+    def __init__(self, facts: Facts, now: datetime, stir: Stir = Stir.FORESEEN) -> None:
         self.facts = facts
         self.now_serving = rules.in_room(facts.visits)
         self.waiting = rules.call_order(facts.visits)
         self.booked = rules.expected_order(facts.visits)
         line = sorted([*self.waiting, *self.booked], key=rules.place)
-        self.shown = _shown(facts, line, now, fresh=fresh)
+        self.shown = _shown(facts, line, now, stir)
         self.places = self._places(line)
 
     def _places(self, line: list[Visit]) -> Mapping[int, Place]:
@@ -47,7 +47,7 @@ class Outlook:
         return places
 
 
-def _shown(facts: Facts, line: list[Visit], now: datetime, *, fresh: bool) -> list[Shown]:
+def _shown(facts: Facts, line: list[Visit], now: datetime, stir: Stir) -> list[Shown]:
     """What each in line is told, in call order, holding on to what was shown before."""
     told = scene.predictions(facts, line, now)
     before = {each.visit_id: each for each in facts.shown}
@@ -55,7 +55,7 @@ def _shown(facts: Facts, line: list[Visit], now: datetime, *, fresh: bool) -> li
     ahead: Shown | None = None
     for visit, prediction in zip(line, told or (), strict=told is not None):
         slot = visit.scheduled_at if visit.status is Status.BOOKED else None
-        each = show(visit.id, prediction, before.get(visit.id), now=now, slot=slot, fresh=fresh)
+        each = show(visit.id, prediction, before.get(visit.id), now=now, slot=slot, stir=stir)
         if slot is None:
             each = in_order(each, ahead) if ahead else each
             ahead = each
