@@ -46,6 +46,11 @@ class Scores:
         self.tenths = [0] * TENTHS
         self.horizons: list[dict[str, Score]] = [{} for _ in range(len(HORIZONS) + 1)]
 
+    @property
+    def predictions(self) -> int:
+        """How many there were, of each method."""
+        return max((score.count for score in self.methods.values()), default=0)
+
     def add(self, told: Mapping[str, float], happened: float) -> None:
         """One prediction by each method, and when it happened, both in minutes from then."""
         near = self.horizons[sum(happened >= edge for edge in HORIZONS)]

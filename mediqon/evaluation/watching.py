@@ -8,7 +8,7 @@ import msgspec
 from mediqon.evaluation.clinic import Patient
 from mediqon.evaluation.methods import Moment
 from mediqon.queues.estimate import Prediction
-from mediqon.queues.shown import Shown, Stir, show
+from mediqon.queues.shown import NEXT_MINUTES, Shown, Stir, show
 
 DAY_ONE = datetime(2026, 1, 5, 9, tzinfo=UTC)
 MIDNIGHT = int(DAY_ONE.timestamp()) // 60
@@ -61,6 +61,7 @@ class Phones:
         self.screen: dict[int, Shown] = {}
         self.raw: dict[int, Shown] = {}
         self.comes: dict[int, float] = {}
+        self.clocks: set[int] = set()
         self.last: Moment | None = None
 
     def look(self, moment: Moment, told: list[Prediction]) -> None:
@@ -104,7 +105,8 @@ class Phones:
         if self.last is None:
             return
         span = moment.at - self.last.at
-        for visit_id in screen.keys() & self.screen.keys():
+        clocks = self._with_clock(moment, screen)
+        for visit_id in clocks & self.clocks:
             self.watched.minutes += span
             moved = abs(screen[visit_id].expected - self.screen[visit_id].expected)
             self.watched.jumps += moved >= JUMP_MINUTES
@@ -113,6 +115,15 @@ class Phones:
             if called is not None and moment.at % 5 == 0:
                 self.watched.absolute += abs(screen[visit_id].expected - MIDNIGHT - called)
                 self.watched.shown += 1
+        self.clocks = clocks
+
+    def _with_clock(self, moment: Moment, screen: dict[int, Shown]) -> set[int]:
+        """Who is shown a time: not the first in line, nor anybody as near as that. They are told that they are next."""
+        return {
+            visit_id
+            for visit_id in moment.people[1:]
+            if screen[visit_id].expected - MIDNIGHT - moment.at >= NEXT_MINUTES
+        }
 
     def end(self) -> None:
         """Counts, for everybody booked who was called, what coming as told would have meant."""

@@ -5,7 +5,7 @@ from datetime import date
 
 import msgspec
 
-from mediqon.database import Connection, statements
+from mediqon.database import Connection, Pool, reading, statements, transaction
 from mediqon.queues import days
 from mediqon.queues.accuracy import Shows, Step, by_day, weigh
 from mediqon.queues.closing import closed_day
@@ -41,6 +41,17 @@ async def relearn(conn: Connection, doctor_id: int) -> History:
         history = _learnt(history, await days.look(conn, DayKey(doctor_id, day)), shows)
     await _keep(conn, doctor_id, history)
     return history
+
+
+async def relearn_all(pool: Pool, doctor_id: int | None = None) -> dict[int, History]:
+    """The same for every doctor with a closed day, or for one; each in a transaction of its own."""
+    async with reading(pool) as conn:
+        doctors = [doctor_id] if doctor_id else [row["doctor_id"] for row in await conn.fetch(SQL.doctors)]
+    histories: dict[int, History] = {}
+    for each in doctors:
+        async with transaction(pool) as conn:
+            histories[each] = await relearn(conn, each)
+    return histories
 
 
 def _learnt(history: History, facts: Facts, shows: Shows) -> History:

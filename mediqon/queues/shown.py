@@ -18,15 +18,13 @@ STEP, WIDE_STEP, WIDE_FROM = 5, 10, 60.0
 """Minutes that shown times are rounded to, and beyond an hour."""
 NEXT_MINUTES = 5.0
 """Nearer than this no clock is promised: minutes are whole, and pages say "you are next"."""
-PATIENCE, PATIENCE_LEAST, PATIENCE_MOST = 0.2, 4.0, 15.0
+PATIENCE, PATIENCE_LEAST, PATIENCE_MOST = 0.3, 5.0, 15.0
 """A shown time holds until it is wrong by this share of the wait, within these minutes."""
-EDGE_PATIENCE = 1.5
+EDGE_PATIENCE = 1.0
 """The edges of the range hold longer than its middle."""
 PASSED_MINUTES = 2.0
-HERE_SHARE = 0.84 / 1.28
-"""'Be here by' is the 20th percentile: so far, on a log scale, from the median to the 10th."""
-HERE_LATER, HERE_FAR = 10.0, 25.0
-"""'Be here by' moves earlier at once, later only by more than this and while further away than that."""
+HERE_LATER, HERE_FAR = 10, 20.0
+"""'Be here by' moves earlier at once, later only by so much, and while further away than that."""
 
 Rounding = Callable[[float, float], int]
 
@@ -92,8 +90,8 @@ def patience(wait: float, stir: Stir) -> float:
     """How wrong a shown time may be, minutes, for somebody who waits so long."""
     if stir is Stir.DESK:
         return 0.0
-    most = PATIENCE_MOST if stir is Stir.FORESEEN else PATIENCE_LEAST
-    return min(max(PATIENCE * wait, PATIENCE_LEAST), most)
+    calm = min(max(PATIENCE * wait, PATIENCE_LEAST), PATIENCE_MOST)
+    return calm if stir is Stir.FORESEEN else max(calm / 2, PATIENCE_LEAST)
 
 
 def show(
@@ -113,7 +111,7 @@ def show(
         max(expected, earliest),
         earliest,
         max(latest, expected, earliest),
-        _here_by(before and before.here_by, clock, told, expected),
+        _here_by(before and before.here_by, clock, told.low, earliest),
         _reason(told, clock),
     )
 
@@ -149,11 +147,10 @@ def _kept(before: int | None, clock: float, wait: float, patience: float, rounde
     return rounded(clock, wait)
 
 
-def _here_by(before: int | None, clock: float, told: Prediction, expected: int) -> int:
+def _here_by(before: int | None, clock: float, low: float, earliest: int) -> int:
     """Earlier at once; later only by much, and while it is far away."""
-    low = told.expected * (told.low / told.expected) ** HERE_SHARE
-    found = int(min(clock + low, expected) // STEP) * STEP
-    if before is None or found < before or (found - before > HERE_LATER and before - clock > HERE_FAR):
+    found = min(int((clock + low) // STEP) * STEP, earliest)
+    if before is None or found < before or (found - before >= HERE_LATER and before - clock > HERE_FAR):
         return found
     return before
 
