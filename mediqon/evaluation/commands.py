@@ -86,8 +86,8 @@ def evaluate(file: Path, warmup: int, slot_minutes: float | None, json_output: b
 
     Columns, in any order: doctor, day, start, end (ISO instants; end may be empty), and if you like slot, check_in,
     visit_type (new, return) and status (no_show). Without slots, a day's visits are a line in order of their start, up
-    to 12 ahead, predicted at each start and every five minutes. Configured minutes are the distance of slots, or the
-    mean visit of the warm-up in steps of five.
+    to 12 ahead, predicted at each start and every five minutes. Configured minutes are the distance of slots;
+    without slots, the mean visit of the warm-up down to five minutes, as clinics book tighter than visits take.
     """
     try:
         log = read_log(file.read_bytes())

@@ -46,14 +46,15 @@ def evaluate(
 
 
 def configured_slot(days: Sequence[Day]) -> float:
-    """What a hospital would have set: the usual distance of slots, or the mean visit, in steps of five minutes."""
+    """What a hospital would have set: the usual distance of slots; without slots, the mean visit down to five minutes,
+    as clinics book tighter than visits take."""
     visits = [visit for day in days for session in day.sessions for visit in session]
     slots = sorted({visit.slot for visit in visits if visit.slot is not None})
     gaps = [after - before for before, after in pairwise(slots) if 0 < after - before <= 60]
     if gaps:
         return max(median(gaps), 1.0)
     known = [each for each in sensible((visit.minutes for visit in visits), DEFAULT_SLOT) if each is not None]
-    return max(SLOT_STEP * round(fmean(known) / SLOT_STEP), SLOT_STEP) if known else DEFAULT_SLOT
+    return max(SLOT_STEP * (fmean(known) // SLOT_STEP), SLOT_STEP) if known else DEFAULT_SLOT
 
 
 def moments(session: Sequence[Visit], absent: Sequence[float]) -> Iterator[tuple[Moment, list[float | None]]]:
