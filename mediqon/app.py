@@ -23,6 +23,7 @@ import mediqon.hospitals.routes
 import mediqon.hospitals.settings_routes
 import mediqon.hospitals.staff_routes
 import mediqon.live.socket
+import mediqon.queues.accuracy_routes
 import mediqon.queues.report_routes
 import mediqon.queues.routes
 import mediqon.queues.session_routes
@@ -117,6 +118,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
         mediqon.queues.routes,
         mediqon.queues.session_routes,
         mediqon.queues.report_routes,
+        mediqon.queues.accuracy_routes,
         mediqon.appointments.routes,
         mediqon.appointments.leave_routes,
         mediqon.appointments.date_routes,

@@ -1,4 +1,7 @@
-"""The command line: `mediqon serve | demo | migrate | check | create-hospital | import-doctors | bench`."""
+"""The command line: `mediqon serve | demo | migrate | check | create-hospital | import-doctors | bench | relearn`.
+
+`simulate` and `evaluate` are in `mediqon.evaluation.commands`.
+"""
 
 import asyncio
 import json
@@ -22,10 +25,25 @@ from mediqon.settings import Settings, SettingsError, read_settings
 T = TypeVar("T")
 
 PASSWORD_BYTES = 9
+EVALUATION = ("evaluate", "simulate")
 as_json = click.option("--json", "json_output", is_flag=True, help="Print for programs, not for people.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.RichGroup):
+    """Two commands come from a package of their own, which no server should have to load."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *EVALUATION})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in EVALUATION:
+            from mediqon.evaluation import commands
+
+            return getattr(commands, cmd_name)
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
     """Mediqon, the real-time queue server of a clinic.
@@ -237,6 +255,31 @@ def bench(
     else:
         show(report)
     sys.exit(1 if report.failures else 0)
+
+
+@main.command()
+@click.option("--doctor", type=click.IntRange(1), help="Only this one.  [default: every doctor]")
+@as_json
+def relearn(doctor: int | None, json_output: bool) -> None:
+    """Learn each doctor's habits anew from the events of all closed days."""
+    learnt = _run(_relearn(_settings(), doctor))
+    if json_output:
+        click.echo(json.dumps({"doctors": learnt}))
+    else:
+        for each in learnt:
+            click.echo(f"doctor {each['doctor_id']}: {each['sessions']} days")
+        click.echo(f"Learnt {len(learnt)} histories anew.")
+
+
+async def _relearn(settings: Settings, doctor_id: int | None) -> list[dict[str, Any]]:
+    from mediqon import database, embedded
+    from mediqon.queues import learning
+
+    async with embedded.servers(settings, say=_say) as filled:
+        await database.migrate(filled)
+        async with database.open_pool(filled) as pool:
+            histories = await learning.relearn_all(pool, doctor_id)
+    return [{"doctor_id": each, "sessions": history.sessions} for each, history in histories.items()]
 
 
 def _settings() -> Settings:

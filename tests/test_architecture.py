@@ -16,7 +16,16 @@ PURE = {
     "mediqon.hospitals.slots",
     "mediqon.queues.models",
     "mediqon.queues.rules",
+    "mediqon.queues.accuracy",
+    "mediqon.queues.chances",
+    "mediqon.queues.closing",
     "mediqon.queues.estimate",
+    "mediqon.queues.habits",
+    "mediqon.queues.history",
+    "mediqon.queues.lessons",
+    "mediqon.queues.reasons",
+    "mediqon.queues.scene",
+    "mediqon.queues.shown",
     "mediqon.queues.views",
     "mediqon.queues.replay",
     "mediqon.queues.report",
@@ -27,7 +36,20 @@ PURE = {
 }
 WITH_BOUNDS = {"mediqon.hospitals.models", "mediqon.fields"}
 STANDARD = {
-    *("collections", "csv", "datetime", "enum", "functools", "hashlib", "io", "itertools", "math", "re", "statistics"),
+    *(
+        "bisect",
+        "collections",
+        "csv",
+        "datetime",
+        "enum",
+        "functools",
+        "hashlib",
+        "io",
+        "itertools",
+        "math",
+        "re",
+        "statistics",
+    ),
     *("typing", "zoneinfo"),
 }
 SPEAKS_HTTP = {"app", "errors", "given", "fields", "worker", "access", "idempotency", "socket"}

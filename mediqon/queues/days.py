@@ -11,9 +11,11 @@ from mediqon.auth.models import Actor
 from mediqon.database import Connection, statements
 from mediqon.errors import NotFound, StaleVersion
 from mediqon.queues.models import DayImage, DayKey, Facts, Snapshot, Status, Visit
-from mediqon.queues.views import Outlook, outlook_on
+from mediqon.queues.shown import Shown, Stir, newly_told
+from mediqon.queues.views import Outlook, remember
 
 SQL = statements("queues")
+FORESEEN = frozenset({"book", "check_in", "call", "start", "complete", "recall"})
 
 Known = Callable[[DayKey], Facts | None]
 """What this process last saw of a day; trusted only where the locked row has the same version."""
@@ -51,14 +53,18 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     after: Snapshot
     promised_at: datetime | None
     undoes: int | None
+    shown: list[Shown] | None = None
+    """What the whole change told patients anew; on its first event."""
 
 
 class Written(NamedTuple):
-    """A day as a change leaves it, the visits that the change rewrites, and its events."""
+    """A day as a change leaves it, the visits that the change rewrites, its events, and what is shown since; null where
+    that stays: who books is told, and nobody else's time moves for it."""
 
     facts: Facts
     visits: list[Visit]
     events: list[Event]
+    shown: Sequence[Shown] | None
 
 
 def nothing(_key: DayKey) -> None:
@@ -165,13 +171,27 @@ def written(
         call_seq=facts.call_seq + sum(change.announces for change in changes),
         visits=[moved.pop(visit.id, visit) for visit in facts.visits if visit.id not in left] + [*moved.values()],
     )
+    view = Outlook(after, now, _stir(changes, day))
+    told: list[Shown] | None
+    if sells_only := all(change.verb == "book" for change in changes):
+        told = [shown for change in changes if change.after and (shown := view.told(change.after))]
+    else:
+        after = view.facts = msgspec.structs.replace(after, shown=view.shown)
+        told = newly_told(facts.shown, after.shown)
+    remember(view, now)
     rewritten = [change.after for change in changes if change.before is not None and change.after is not None]
-    view = outlook_on(after, now)
     events = [
         _event(facts, view, change, facts.version + min(number, versions), change.actor or actor, now, undoes)
         for number, change in enumerate(changes, start=1)
     ]
-    return Written(after, rewritten, events)
+    events[0] = msgspec.structs.replace(events[0], shown=told)
+    return Written(after, rewritten, events, None if sells_only else after.shown)
+
+
+def _stir(changes: Sequence[Change], day: DayImage | None) -> Stir:
+    if day is not None:
+        return Stir.DESK
+    return Stir.SURPRISE if any(change.verb not in FORESEEN for change in changes) else Stir.FORESEEN
 
 
 async def save(conn: Connection, *changes: Written) -> None:
@@ -180,26 +200,27 @@ async def save(conn: Connection, *changes: Written) -> None:
         SQL.save_change,
         [_row(visit.id, visit.image) for change in changes for visit in change.visits],
         [event for change in changes for event in change.events],
-        [_day_row(change.facts) for change in changes],
+        [_day_row(change.facts, change.shown) for change in changes],
     )
 
 
 async def touch(conn: Connection, facts: Facts) -> None:
     """Counts a change of a locked day that its facts do not tell, such as other hours: others read it anew."""
-    await save(conn, Written(msgspec.structs.replace(facts, version=facts.version + 1), [], []))
+    await save(conn, Written(msgspec.structs.replace(facts, version=facts.version + 1), [], [], None))
 
 
 def _row(visit_id: int, image: msgspec.Struct) -> dict[str, object]:
     return {"id": visit_id, **msgspec.structs.asdict(image)}
 
 
-def _day_row(facts: Facts) -> dict[str, object]:
+def _day_row(facts: Facts, shown: Sequence[Shown] | None) -> dict[str, object]:
     image = msgspec.structs.asdict(facts.day_image)
     return {
         "doctor_id": facts.doctor_id,
         "day": facts.day,
         "version": facts.version,
         "call_seq": facts.call_seq,
+        "shown": shown,
         **image,
     }
 
@@ -215,7 +236,7 @@ def _event(
 ) -> Event:
     old, new = change.before, change.after
     visit = new or old
-    place = view.places.get(new.id) if new else None
+    place = view.place(new) if new else None
     day_changed = before.day_image != view.facts.day_image
     return Event(
         doctor_id=before.doctor_id,

@@ -1,122 +1,298 @@
-"""When each waiting patient will probably be called: one pass along the line. Touches nothing.
+"""When each waiting patient will probably be called: one pass along the line in call order. Touches nothing.
 
-Consultations are lognormal (log sd 0.49 with the prior; 381 real half-day sessions had 0.44). The pass carries mean and
-variance of "the doctor is free" from patient to patient; somebody not here yet is met by Clark's maximum of two normal
-times (C. E. Clark, "The greatest of a finite set of random variables", Operations Research 9, 1961).
+The pass carries mean and variance of "the doctor is free" from patient to patient. Whoever is not here yet counts with
+the chance of having come by then; visits nobody knows of yet, breaks and a late doctor are in it too. All times are
+minutes from now.
 """
 
 import math
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 
-SIGMA2 = 0.24
-"""Prior variance of a log consultation length."""
-RETURN_SHIFT = -0.20 + 0.24 * 0.27
-"""Prior log mean against ln(slot minutes), over first and return visits."""
-CHANGEOVER_MINUTES = 0.5
-SHOW_PROBABILITY = 13 / 15
-"""Prior mean of Beta(2, 13): two in fifteen do not come."""
-ARRIVAL_LEAD_MINUTES = 8.0
-ARRIVAL_SD_MINUTES = 12.0
-Z80 = 1.2816
-WIDEN = 1.1
-"""First calibration factor of the 80 % range."""
-FLOAT_NOISE = timedelta(milliseconds=1)
+from mediqon.queues.chances import later_of, phi, remaining, wait_quantiles
+from mediqon.queues.habits import Habits
+from mediqon.queues.history import Kind
+
+CLIP_SIGMAS = 2.5
+PACE_STEP = 1e-4
+"""How much the variance of today's pace grows with each visit."""
+FORGOTTEN_MEANS = 4.0
+"""A visit open for so many means is a forgotten button: how long it still lasts is unknown."""
+PSEUDO_STARTS, PSEUDO_MINUTES, PSEUDO_VARIANCE = 2.0, 7.0, 49.0
+"""Whoever is not in yet starts in seven minutes, as certain as two past starts."""
+BACK_LATE = 1.08
+"""An announced pause lasts this much longer."""
+BREAK_SLACK = 9.0
+"""Variance of when a planned break begins."""
+SHORTEST_BREAK = 15.0
+"""A break that begins late is not cut below this, nor made longer than it is."""
+AWAITED, COMING = 8, 3
+"""So many of those who are not here yet are followed at a time; the first of so many ends an idle time."""
+SURELY_COME = 0.98
+SOON = 0.5
+INFLATION_MOST = 0.5
 
 
-class Pending(msgspec.Struct, frozen=True):
-    """One place in line. `slot_at` is the booked time of somebody who is not here yet, else null."""
+class Pending(NamedTuple):
+    """One place in line. `slot`: the booked time of somebody who is not here yet, else null. `due`: what the place
+    goes by; unseen walk-ins that would be due earlier go first, null if none can."""
 
-    slot_at: datetime | None
-
-
-class Window(msgspec.Struct, frozen=True):
-    """When a visit will probably start: the median and the 80 % range, UTC, whole minutes, never in the past."""
-
-    expected: datetime
-    earliest: datetime
-    latest: datetime
+    slot: float | None = None
+    due: float | None = None
+    kind: Kind = Kind.ANY
 
 
-def forecast(
-    line: Sequence[Pending],
-    *,
-    now: datetime,
-    slot_minutes: int,
-    in_room_since: datetime | None,
-    away_until: datetime | None = None,
-    delay_minutes: float = 0.0,
-) -> list[Window]:
-    """A window for each place in `line` (call order), given who has been in the room since when.
+class Pace(NamedTuple):
+    """How today differs from the doctor's other days, in log minutes: mean and variance."""
 
-    Nobody is called before `away_until`, the end of a break. `delay_minutes` of lateness are still to come.
-    """
-    log_mean = math.log(slot_minutes) + RETURN_SHIFT
-    service = math.exp(log_mean + SIGMA2 / 2)
-    variance = service**2 * (math.exp(SIGMA2) - 1)
-    free, spread = delay_minutes, 0.0
-    if in_room_since is not None:
-        elapsed = max((now - in_room_since).total_seconds() / 60, 0.05)
-        free, spread = remaining(log_mean, elapsed)
-        free += CHANGEOVER_MINUTES + delay_minutes
-    if away_until is not None:
-        free = max(free, (away_until - now).total_seconds() / 60)
-    windows: list[Window] = []
-    for pending in line:
-        start, start_spread, weight, floor = free, spread, 1.0, 0.0
-        if pending.slot_at is not None:
-            floor = (pending.slot_at - now).total_seconds() / 60
-            arrival = max(floor - ARRIVAL_LEAD_MINUTES, 0.0)
-            start, start_spread = later_of(free, spread, arrival, ARRIVAL_SD_MINUTES**2)
-            weight = SHOW_PROBABILITY
-        windows.append(_window(now, start, start_spread, floor=floor))
-        free = start + weight * (service + CHANGEOVER_MINUTES)
-        spread = start_spread + weight * variance + weight * (1 - weight) * service**2
-    return windows
+    shift: float
+    variance: float
 
 
-def later_of(mean_a: float, var_a: float, mean_b: float, var_b: float) -> tuple[float, float]:
-    """Mean and variance of the later of two independent normal times (Clark 1961)."""
-    theta = math.sqrt(var_a + var_b)
-    if theta == 0:
-        return max(mean_a, mean_b), 0.0
-    alpha = (mean_a - mean_b) / theta
-    density = math.exp(-alpha * alpha / 2) / math.sqrt(2 * math.pi)
-    below = _phi(alpha)
-    mean = mean_a * below + mean_b * (1 - below) + theta * density
-    second = (mean_a**2 + var_a) * below + (mean_b**2 + var_b) * (1 - below) + (mean_a + mean_b) * theta * density
-    return mean, max(second - mean * mean, 0.0)
+class Room(msgspec.Struct, frozen=True, kw_only=True):
+    """The doctor, now. `lasted`: minutes of who is in the room, null for nobody. `opens`: when the day begins; null
+    once the doctor is in. `breaks`: start and end of those to come or going on. `away`: end of a pause. `late`: minutes
+    of announced lateness still to come. `seen`: patients of this session so far. `side_by_side`: seen at once."""
+
+    lasted: float | None = None
+    kind: Kind = Kind.ANY
+    opens: float | None = None
+    breaks: Sequence[tuple[float, float]] = ()
+    away: float = 0.0
+    late: float = 0.0
+    seen: int = 0
+    side_by_side: int = 1
+    walk_in_wait: float = 15.0
 
 
-def remaining(log_mean: float, elapsed: float) -> tuple[float, float]:
-    """Mean and variance of the minutes left of a lognormal visit that has lasted `elapsed` minutes (Whitt 1999)."""
-    sigma = math.sqrt(SIGMA2)
-    a = (log_mean - math.log(elapsed)) / sigma
-    beyond = _phi(a)
-    if beyond < 1e-9:
-        return elapsed * sigma, (elapsed * sigma) ** 2
-    mean = math.exp(log_mean + SIGMA2 / 2) * _phi(a + sigma) / beyond
-    second = math.exp(2 * log_mean + 2 * SIGMA2) * _phi(a + 2 * sigma) / beyond
-    return max(mean - elapsed, 0.0), max(second - mean * mean, 0.0)
+class Prediction(NamedTuple):
+    """Minutes until the call: the median and the 80 % range, mean and variance; then why: people ahead who will be
+    seen, minutes for each, minutes left in the room, minutes until the doctor starts, minutes of breaks."""
+
+    low: float
+    expected: float
+    high: float
+    mean: float
+    variance: float
+    ahead: float
+    each: float
+    left: float
+    begins: float
+    rests: float
 
 
-def _phi(x: float) -> float:
-    return 0.5 * math.erfc(-x / math.sqrt(2))
+class Line(msgspec.Struct):
+    """The pass as far as it has come: when the doctor is free, and what that is made of."""
+
+    free: float
+    spread: float
+    work: float
+    served: float
+    left: float
+    begins: float
+    rests: float
+    unseen_until: float = 0.0
 
 
-def _window(now: datetime, wait: float, variance: float, *, floor: float) -> Window:
-    """Median and range of a lognormal wait of that mean and variance (Fenton-Wilkinson)."""
-    wait = max(wait, 0.01)
-    ratio = 1 + variance / (wait * wait)
-    median = wait / math.sqrt(ratio)
-    factor = math.exp(WIDEN * Z80 * math.sqrt(math.log(ratio)))
-    early, middle, late = median / factor, max(median, floor), max(median * factor, floor)
-    return Window(_minute(now, middle), _minute(now, min(early, middle)), _minute(now, late))
+class Awaited(msgspec.Struct):
+    """Somebody not here yet whom the pass has gone by: chance to show, share counted so far, arrival, length."""
+
+    shows: float
+    counted: float
+    mean: float
+    variance: float
+    minutes: float
 
 
-def _minute(now: datetime, wait: float) -> datetime:
-    """`now` plus so many minutes, up to the whole minute (a slot's own minute stays itself)."""
-    at = now + timedelta(minutes=wait) - FLOAT_NOISE
-    return at.replace(second=0, microsecond=0) + timedelta(minutes=1)
+def todays_pace(lengths: Sequence[tuple[Kind, float | None]], habits: Habits) -> Pace:
+    """Today's pace after these visits, in order, unknown lengths null: a scalar Kalman filter on clipped residuals."""
+    shift, variance = 0.0, habits.tau2
+    clip = CLIP_SIGMAS * math.sqrt(habits.sigma2)
+    for place, (kind, minutes) in enumerate(lengths):
+        if minutes is None:
+            continue
+        residual = math.log(minutes / habits.factor(place)) - habits.log_means[kind] - shift
+        variance += PACE_STEP
+        gain = variance / (variance + habits.sigma2)
+        shift += gain * min(max(residual, -clip), clip)
+        variance *= 1 - gain
+    return Pace(shift, variance)
+
+
+def predict(line: Sequence[Pending], room: Room, habits: Habits, pace: Pace | None = None) -> list[Prediction]:
+    """A prediction for each place in `line`, in call order; without a pace, that of an ordinary day."""
+    told = Pass(line, room, habits, pace or Pace(0.0, habits.tau2))
+    return [told[index] for index in range(len(line))]
+
+
+class Pass:
+    """One pass along the line, as far as it is asked for."""
+
+    def __init__(self, line: Sequence[Pending], room: Room, habits: Habits, pace: Pace) -> None:
+        self.line, self.room, self.habits, self.pace = line, room, habits, pace
+        spread = habits.sigma2 + pace.variance
+        shared = room.side_by_side
+        self.means = [habits.scale * math.exp(mu + pace.shift + spread / 2) / shared for mu in habits.log_means]
+        self.relative = math.exp(habits.sigma2) - 1
+        self.turn = habits.turn / shared
+        self.inflation = 1 / (1 - min(habits.emergencies * self.means[0], INFLATION_MOST))
+        self.taken = [0.0] * len(room.breaks)
+        self.awaited: list[Awaited] = []
+        self.at = self._start()
+        self._last_here = max((index for index, each in enumerate(line) if each.slot is None), default=-1)
+        self._floor = 0.0, 0.0, 0.0
+        self._found: list[Prediction] = []
+
+    def __getitem__(self, index: int) -> Prediction:
+        """The prediction for the place at `index`."""
+        while len(self._found) <= index:
+            self._found.append(self._next(len(self._found)))
+        return self._found[index]
+
+    def _next(self, index: int) -> Prediction:
+        pending = self.line[index]
+        self._let_in_unseen(pending)
+        self._let_in_late()
+        self._rest()
+        if pending.slot is not None:
+            return self._expect(index, pending, alone=index > self._last_here)
+        told, floor = self._told(self.at.free, self.at.spread), self._floor
+        told = told._replace(
+            low=max(told.low, floor[0]), expected=max(told.expected, floor[1]), high=max(told.high, floor[2])
+        )
+        self._floor = told[:3]
+        self._serve(pending.kind, 1.0)
+        return told
+
+    def _start(self) -> Line:
+        """When the doctor is free for the first in line."""
+        room, habits = self.room, self.habits
+        free, spread, left, begins = 0.0, 0.0, 0.0, 0.0
+        if room.opens is not None:
+            free, spread = self._begins(room.opens)
+            begins = free
+        elif room.lasted is not None:
+            left, spread = self._left(room.lasted)
+            free = left + self.turn
+        elif self.line and self.line[0].slot is None:
+            free = self.turn
+        spread += habits.turn_variance
+        away = room.away * BACK_LATE if room.away > 0 else 0.0
+        rests = max(away - free, 0.0)
+        begins = begins + room.late if room.opens is not None else room.late
+        return Line(
+            free=free + rests + room.late, spread=spread, work=left, served=0.0, left=left, begins=begins, rests=rests
+        )
+
+    def _begins(self, opens: float) -> tuple[float, float]:
+        """When a doctor who is not in yet starts: as the past starts that are still to come, and soon."""
+        soon = max(opens, 0.0) + PSEUDO_MINUTES
+        starts = [opens + each for each in self.habits.starts if opens + each > 0]
+        weight = PSEUDO_STARTS + len(starts)
+        mean = (PSEUDO_STARTS * soon + sum(starts)) / weight
+        squares = sum((each - mean) ** 2 for each in starts)
+        return mean, (PSEUDO_STARTS * (PSEUDO_VARIANCE + (soon - mean) ** 2) + squares) / weight
+
+    def _left(self, lasted: float) -> tuple[float, float]:
+        """Mean and variance of what is left of the visit in the room."""
+        room, habits = self.room, self.habits
+        factor = habits.factor(room.seen)
+        mean = self.means[room.kind] * factor * room.side_by_side
+        if lasted > FORGOTTEN_MEANS * mean:
+            return mean, mean * mean
+        log_mean = habits.log_means[room.kind] + self.pace.shift + math.log(habits.scale * factor)
+        return remaining(log_mean, habits.sigma2 + self.pace.variance, max(lasted, 0.05))
+
+    def _minutes(self, kind: Kind) -> float:
+        place = self.room.seen + (self.room.lasted is not None) + self.at.served
+        return self.means[kind] * self.habits.factor(place)
+
+    def _serve(self, kind: Kind, chance: float) -> None:
+        """The doctor sees somebody who comes with this chance."""
+        self._add(self._minutes(kind), chance)
+
+    def _add(self, minutes: float, chance: float) -> None:
+        took = minutes * self.inflation + self.turn
+        self.at.free += chance * took
+        self.at.spread += chance * (minutes * minutes * self.relative + self.habits.turn_variance)
+        self.at.spread += chance * (1 - chance) * took * took
+        self.at.work += chance * took
+        self.at.served += chance
+
+    def _let_in_unseen(self, pending: Pending) -> None:
+        """Walk-ins that nobody knows of yet and that would be due before this one."""
+        if pending.due is None or self.at.free <= 0:
+            return
+        until = min(pending.due - self.room.walk_in_wait, self.at.free)
+        if until > self.at.unseen_until:
+            count = self.habits.walk_ins * (until - self.at.unseen_until)
+            self.at.unseen_until = until
+            minutes = self._minutes(Kind.ANY)
+            self.at.free += count * minutes
+            self.at.spread += count * minutes * minutes * (1 + self.relative)
+            self.at.work += count * minutes
+            self.at.served += count
+
+    def _let_in_late(self) -> None:
+        """Those whom the pass has gone by because they were not here, and who will have come by now."""
+        for each in self.awaited:
+            share = phi((self.at.free - each.mean) / math.sqrt(self.at.spread + each.variance))
+            if share > each.counted:
+                self._add(each.minutes, each.shows * (share - each.counted))
+                each.counted = share
+        if self.awaited and self.awaited[0].counted > SURELY_COME:
+            self.awaited = [each for each in self.awaited if each.counted <= SURELY_COME]
+
+    def _rest(self) -> None:
+        """Adds a break with the chance that the doctor comes to it before this patient."""
+        for index, (begin, end) in enumerate(self.room.breaks):
+            if self.taken[index] > SURELY_COME:
+                continue
+            chance = phi((self.at.free - begin) / math.sqrt(self.at.spread + BREAK_SLACK))
+            if chance > self.taken[index]:
+                length = end - begin
+                rest = max(min(end - self.at.free, length), min(length, SHORTEST_BREAK))
+                added = rest * (chance - self.taken[index])
+                self.at.free += added
+                self.at.rests += added
+                self.taken[index] = chance
+
+    def _expect(self, index: int, pending: Pending, *, alone: bool) -> Prediction:
+        """Somebody who is not here yet: called when the doctor is free and they have come; counts by that chance."""
+        slot = pending.slot or 0.0
+        still, after, variance = self.habits.arrival(-slot)
+        away = self.habits.stays_away
+        shows = (1 - away) * still / ((1 - away) * still + away)
+        mean = slot + after
+        own, own_spread = later_of(self.at.free, self.at.spread, mean, variance)
+        told = self._told(max(own, SOON), own_spread)
+        if alone:
+            self._idle(index, shows, mean, variance)
+        minutes = self._minutes(pending.kind)
+        share = phi((self.at.free - mean) / math.sqrt(self.at.spread + variance))
+        self._add(minutes, shows * share)
+        if len(self.awaited) < AWAITED:
+            self.awaited.append(Awaited(shows, share, mean, variance, minutes))
+        return told
+
+    def _idle(self, index: int, shows: float, mean: float, variance: float) -> None:
+        """Nobody is here: the doctor waits for the first of this one and the next to come."""
+        if self.at.free > mean + 2 * math.sqrt(self.at.spread + variance):
+            return
+        first, spread = -mean, variance
+        for following in self.line[index + 1 : index + COMING]:
+            if following.slot is not None:
+                _, after, doubt = self.habits.arrival(-following.slot)
+                first, spread = later_of(first, spread, -following.slot - after, doubt)
+        free, spread = later_of(self.at.free, self.at.spread, -first, spread)
+        self.at.spread = shows * spread + (1 - shows) * self.at.spread
+        self.at.free += shows * (free - self.at.free)
+
+    def _told(self, mean: float, spread: float) -> Prediction:
+        at, habits = self.at, self.habits
+        spread += self.pace.variance * at.work * at.work
+        low, expected, high = wait_quantiles(mean, spread, habits.widen_low, habits.widen_high)
+        each = (at.work - at.left) / at.served if at.served else 0.0
+        return Prediction(low, expected, high, mean, spread, at.served, each, at.left, at.begins, at.rests)

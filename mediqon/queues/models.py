@@ -9,6 +9,8 @@ import msgspec
 
 from mediqon.hospitals.models import Policy
 from mediqon.hospitals.slots import Hours
+from mediqon.queues.history import History
+from mediqon.queues.shown import Shown
 
 
 class Status(StrEnum):
@@ -146,6 +148,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     hours: tuple[Hours, ...]
     """The doctor's windows on this day and, with capacity 0, leave."""
     visits: Sequence[Visit]
+    history: History | None = None
+    """What the doctor's closed days have taught."""
+    shown: Sequence[Shown] = ()
+    """What patients in line were told with this version."""
 
     @property
     def key(self) -> DayKey:

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from mediqon.queues.accuracy import Accuracy, Shows, accuracy
 from mediqon.queues.models import Facts, Priority, QueueState, Status, Visit
 from mediqon.queues.replay import OVERRIDES, Deed, Overtake, Replay, Who
 
@@ -85,11 +86,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     consultations: Spread
     overtakes: list[Overtake]
     overrides: list[Override]
+    accuracy: Accuracy
     visits: list[VisitLine]
 
 
-def report(facts: Facts, deeds: Sequence[Deed]) -> Report:
-    """The report of a day as it stands, from its visits and all its events in order."""
+def report(facts: Facts, deeds: Sequence[Deed], shows: Iterable[Shows]) -> Report:
+    """The report of a day as it stands, from its visits, all its events in order, and what was shown."""
     day = Replay(facts)
     for deed in deeds:
         if not deed.undone and deed.verb != "undo":
@@ -111,6 +113,7 @@ def report(facts: Facts, deeds: Sequence[Deed]) -> Report:
         consultations=spread(m for line in lines if (m := line.consultation_minutes) is not None),
         overtakes=day.overtakes,
         overrides=[_override(deed) for deed in deeds if deed.verb in OVERRIDES],
+        accuracy=accuracy(shows),
         visits=lines,
     )
 

@@ -14,7 +14,7 @@ from mediqon.auth.models import Role
 from mediqon.database import Connection, snapshot, statements
 from mediqon.fields import PathId
 from mediqon.given import Actor, Feed, Pool, Request
-from mediqon.queues import days, report_csv
+from mediqon.queues import days, learning, report_csv
 from mediqon.queues.models import DayKey, Snapshot
 from mediqon.queues.replay import Deed, Who
 from mediqon.queues.report import Report, report
@@ -49,7 +49,7 @@ async def day_report(
     feed: Feed,
     date: FromQuery[date | None] = None,
 ) -> Response[Report] | Response[str]:
-    """What became of a day (today where left out): waits, consultations, who was passed over and why.
+    """What became of a day (today where left out): waits, consultations, who was passed over and why, expected times.
 
     For that doctor and its hospital. With `Accept: text/csv` one row for each visit, times in the hospital's timezone.
     """
@@ -58,7 +58,8 @@ async def day_report(
     async with snapshot(pool) as conn:
         facts = await days.look(conn, key)
         refuse_others(facts, actor)
-        found = report(facts, await _deeds(conn, key))
+        shows = await learning.shows_of(conn, doctor_id, key.day, key.day)
+        found = report(facts, await _deeds(conn, key), shows.values())
     headers = {"Vary": "Accept", "Cache-Control": "no-store"}
     if request.accept.best_match([JSON, CSV], default=JSON) == JSON:
         return Response(found, headers=headers)

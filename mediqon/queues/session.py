@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from mediqon.auth.models import Actor
 from mediqon.database import Connection
 from mediqon.errors import QueueClosed, VisitsOpen
-from mediqon.queues import days
+from mediqon.queues import days, learning
 from mediqon.queues.days import Change
 from mediqon.queues.desk import moved
 from mediqon.queues.models import OVER, DayImage, Facts, QueueState, Status
@@ -52,6 +52,7 @@ async def delay(conn: Connection, facts: Facts, *, minutes: int, actor: Actor, n
 
 async def close(conn: Connection, facts: Facts, *, no_show: bool, actor: Actor | None, now: datetime) -> Facts:
     """Ends the day. With `no_show`, who is with the doctor is completed and everybody else still open has not come.
+    The doctor's history learns from it.
 
     Raises VisitsOpen with the open visits otherwise.
     """
@@ -66,7 +67,9 @@ async def close(conn: Connection, facts: Facts, *, no_show: bool, actor: Actor |
         seen = visit.status is Status.IN_CONSULTATION
         after = moved(facts, visit, Status.COMPLETED if seen else Status.NO_SHOW, now)
         changes.append(Change(verb="complete" if seen else "no_show", before=visit, after=after, reason="day closed"))
-    return await days.write(conn, facts, changes, actor=actor, now=now, day=DayImage(state=QueueState.CLOSED))
+    closed = await days.write(conn, facts, changes, actor=actor, now=now, day=DayImage(state=QueueState.CLOSED))
+    await learning.learn_day(conn, closed)
+    return closed
 
 
 async def _set(

@@ -1,72 +1,78 @@
 """Facts in, frames out: what each audience sees of a day. Touches nothing."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from mediqon.live.channels import Appointment, DeskFrame, Person, PublicToken, QueueFrame, TokenDoctor, TokenView
-from mediqon.queues import estimate, rules
+from mediqon.queues import rules, scene
 from mediqon.queues.models import IN_ROOM, OVER, Facts, PlaceRule, Priority, QueueState, Status, Visit
+from mediqon.queues.reasons import in_numbers
+from mediqon.queues.shown import Shown, Stir, Window, in_order, show
 
 RECENT_TOKENS = 5
-BE_HERE_STEP_MINUTES = 5
 
 
 class Place(NamedTuple):
     """Where a visit stands: `ahead` people go first; no window where no honest one can be given."""
 
     ahead: int
-    window: estimate.Window | None
+    window: Window | None
 
 
 class Outlook:
-    """The line of a day as of one instant: computed once, shown to every audience."""
+    """The line of a day as of one instant. What somebody is told is worked out when it is first asked for.
 
-    def __init__(self, facts: Facts, now: datetime) -> None:
-        self.facts = facts
+    `stir`: what has just been done, which decides how firmly shown times hold.
+    """
+
+    def __init__(self, facts: Facts, now: datetime, stir: Stir = Stir.FORESEEN) -> None:
+        self.facts, self._now, self._stir = facts, now, stir
         self.now_serving = rules.in_room(facts.visits)
         self.waiting = rules.call_order(facts.visits)
         self.booked = rules.expected_order(facts.visits)
-        self.places = self._places(now)
-
-    def _places(self, now: datetime) -> Mapping[int, Place]:
         line = sorted([*self.waiting, *self.booked], key=rules.place)
-        windows = self._windows(line, now)
-        places: dict[int, Place] = {}
-        here = 0
-        for index, visit in enumerate(line):
-            waiting = visit.status is Status.CHECKED_IN
-            places[visit.id] = Place(here if waiting else index, windows[index])
-            here += waiting
-        return places
+        self._index = {visit.id: index for index, visit in enumerate(line)}
+        self._ahead = {visit.id: index for index, visit in enumerate(self.waiting)}
+        self._predictions = scene.predictions(facts, line, now)
+        self._before = {each.visit_id: each for each in facts.shown}
+        self._told: dict[int, Shown] = {}
 
-    def _windows(self, line: list[Visit], now: datetime) -> list[estimate.Window] | list[None]:
-        facts = self.facts
-        resting = facts.state is QueueState.PAUSED
-        if facts.state is QueueState.CLOSED or (resting and facts.paused_until is None):
-            return [None] * len(line)
-        current = self.now_serving[-1] if self.now_serving else None
-        return estimate.forecast(
-            [estimate.Pending(visit.scheduled_at if visit.status is Status.BOOKED else None) for visit in line],
-            now=now,
-            slot_minutes=facts.slot_minutes,
-            in_room_since=current and (current.started_at or current.called_at),
-            away_until=facts.paused_until,
-            delay_minutes=self._delay_left(line, now),
-        )
+    def place(self, visit: Visit) -> Place | None:
+        """Where a visit stands; null for one that is not in line."""
+        index = self._index.get(visit.id)
+        if index is None:
+            return None
+        told = self.told(visit)
+        return Place(self._ahead.get(visit.id, index), told and told.window)
 
-    def _delay_left(self, line: list[Visit], now: datetime) -> float:
-        """Minutes of announced lateness still to come: before the first call they count from the first slot."""
-        facts = self.facts
-        if facts.delayed_at is None:
-            return 0.0
-        begins = facts.delayed_at
-        if not any(visit.called_at for visit in facts.visits):
-            begins = max([begins, *(visit.scheduled_at for visit in line[:1] if visit.scheduled_at)])
-        ends = begins + timedelta(minutes=facts.delay_minutes)
-        return max((ends - now).total_seconds() / 60, 0.0)
+    def told(self, visit: Visit) -> Shown | None:
+        """What the holder of a visit in line is told, holding on to what was shown before."""
+        if visit.id in self._told or self._predictions is None:
+            return self._told.get(visit.id)
+        if visit.status is Status.BOOKED:
+            self._told[visit.id] = self._show(visit)
+            return self._told[visit.id]
+        ahead: Shown | None = None
+        for each in self.waiting[: self._ahead[visit.id] + 1]:
+            if each.id not in self._told:
+                shown = self._show(each)
+                self._told[each.id] = in_order(shown, ahead) if ahead else shown
+            ahead = self._told[each.id]
+        return ahead
+
+    def _show(self, visit: Visit) -> Shown:
+        assert self._predictions is not None
+        prediction = self._predictions[self._index[visit.id]]
+        slot = visit.scheduled_at if visit.status is Status.BOOKED else None
+        before = self._before.get(visit.id)
+        return show(visit.id, prediction, before, now=self._now, slot=slot, stir=self._stir)
+
+    @property
+    def shown(self) -> list[Shown]:
+        """What everybody in line is told."""
+        return [told for visit in (*self.waiting, *self.booked) if (told := self.told(visit))]
 
 
 _computed: OrderedDict[tuple[int, datetime], Outlook] = OrderedDict()
@@ -75,12 +81,15 @@ OUTLOOKS_MAX = 32
 
 def outlook_on(facts: Facts, now: datetime) -> Outlook:
     """The outlook of a day: computed once while the same facts are written, answered with and shown."""
-    key = id(facts), now
-    if key not in _computed:
-        _computed[key] = Outlook(facts, now)
-        if len(_computed) > OUTLOOKS_MAX:
-            _computed.popitem(last=False)
-    return _computed[key]
+    return _computed.get((id(facts), now)) or remember(Outlook(facts, now), now)
+
+
+def remember(outlook: Outlook, now: datetime) -> Outlook:
+    """Keeps it for those who ask for the same facts at the same instant; it keeps its facts, so their id is theirs."""
+    _computed[id(outlook.facts), now] = outlook
+    if len(_computed) > OUTLOOKS_MAX:
+        _computed.popitem(last=False)
+    return outlook
 
 
 def message(facts: Facts) -> str | None:
@@ -147,7 +156,7 @@ def desk_frame(outlook: Outlook) -> DeskFrame:
 
 def appointment(outlook: Outlook, visit: Visit) -> Appointment:
     """One visit as its patient and its staff see it."""
-    place = outlook.places.get(visit.id)
+    place = outlook.place(visit)
     window = place and place.window
     return Appointment(
         id=visit.id,
@@ -181,7 +190,7 @@ def appointment(outlook: Outlook, visit: Visit) -> Appointment:
 def token_view(outlook: Outlook, visit: Visit, *, stale: bool) -> TokenView:
     """What the phone of whoever holds this visit's code shows. When `stale`, times are left out."""
     facts = outlook.facts
-    place = outlook.places.get(visit.id)
+    place = outlook.place(visit)
     window = place.window if place and not stale else None
     return TokenView(
         token=visit.token,
@@ -196,7 +205,7 @@ def token_view(outlook: Outlook, visit: Visit, *, stale: bool) -> TokenView:
         expected_at=window.expected if window else None,
         expected_from=window.earliest if window else None,
         expected_to=window.latest if window else None,
-        be_here_by=_be_here_by(visit, window),
+        be_here_by=window.here_by if window and visit.status is Status.BOOKED else None,
         why=why(outlook, visit, public=True),
         message=message(facts),
         version=facts.version,
@@ -206,16 +215,18 @@ def token_view(outlook: Outlook, visit: Visit, *, stale: bool) -> TokenView:
 
 def why(outlook: Outlook, visit: Visit, *, public: bool = False) -> str:
     """One sentence that explains the place in line; the `public` one never speaks of priority."""
-    place = outlook.places.get(visit.id)
+    place = outlook.place(visit)
     if place is None:
         return _AFTERWARDS[visit.status]
+    numbers = f" {in_numbers(place.window.reason, outlook.facts.timezone)}" if place.window else ""
+    people = f"{_people(place.ahead)} before this one.{numbers}"
     if visit.status is Status.BOOKED:
-        return f"Booked; {_people(place.ahead)} before this one. The place is held until the slot and a little after."
+        return f"Booked; {people} The place is held until the slot and a little after."
     if visit.priority is Priority.EMERGENCY and not public:
         return "An emergency goes to the front of the line."
     if visit.priority is Priority.PRIORITY and not public:
-        return f"Brought forward once by priority; {_people(place.ahead)} before this one."
-    return f"{_PLACES[visit.place_rule]}; {_people(place.ahead)} before this one."
+        return f"Brought forward once by priority; {people}"
+    return f"{_PLACES[visit.place_rule]}; {people}"
 
 
 _PLACES = {
@@ -251,20 +262,13 @@ def _recent(facts: Facts) -> list[str]:
 
 
 def _public_token(outlook: Outlook, visit: Visit) -> PublicToken:
-    place = outlook.places[visit.id]
-    window = place.window
+    place = outlook.place(visit)
+    window = place and place.window
     return PublicToken(
         token=visit.token,
         status=visit.status,
-        ahead=place.ahead,
+        ahead=place.ahead if place else 0,
         expected_at=window.expected if window else None,
         expected_from=window.earliest if window else None,
         expected_to=window.latest if window else None,
     )
-
-
-def _be_here_by(visit: Visit, window: estimate.Window | None) -> datetime | None:
-    """The early end of the range, down to five minutes, for somebody who is not here yet."""
-    if window is None or visit.status is not Status.BOOKED:
-        return None
-    return window.earliest - timedelta(minutes=window.earliest.minute % BE_HERE_STEP_MINUTES)

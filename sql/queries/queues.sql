@@ -35,11 +35,12 @@ where (q.doctor_id, q.day) = (
 for update;
 
 -- name: look_at_day
--- The day without its visits; one that nobody has touched yet reads as version 0. $1 doctor, $2 day.
-select d.id as doctor_id, u.name as doctor, d.room, d.slot_minutes, d.token_prefix, d.hospital_id, h.name as hospital, h.timezone,
-       h.settings, $2::date as day, coalesce(q.version, 0) as version, coalesce(q.state, 'OPEN') as state,
+-- The day without its visits, with its hours, what is shown of it and what is known of the doctor; one that nobody has
+-- touched yet reads as version 0. $1 doctor, $2 day.
+select d.id as doctor_id, u.name as doctor, d.room, d.slot_minutes, d.token_prefix, d.hospital_id, h.name as hospital,
+       h.timezone, h.settings, $2::date as day, coalesce(q.version, 0) as version, coalesce(q.state, 'OPEN') as state,
        coalesce(q.delay_minutes, 0) as delay_minutes, q.delayed_at, q.paused_until, q.pause_reason,
-       coalesce(q.call_seq, 0) as call_seq, (
+       coalesce(q.call_seq, 0) as call_seq, coalesce(q.shown, '[]') as shown, k.history, (
            select coalesce(jsonb_agg(to_jsonb(w) order by w.start_minute), '[]') from (
                select start_minute, end_minute, capacity from special_windows where doctor_id = d.id and day = $2
                union all
@@ -54,6 +55,7 @@ from doctors d
 join users u on u.id = d.user_id
 join hospitals h on h.id = d.hospital_id
 left join queues q on q.doctor_id = d.id and q.day = $2
+left join histories k on k.doctor_id = d.id
 where d.id = $1;
 
 -- name: queue_visits
@@ -102,21 +104,22 @@ with moved as (
     where a.id = v.id
 ), told as (
     insert into appointment_events (doctor_id, day, queue_version, appointment_id, at, actor_id, verb, from_status,
-                                    to_status, reason, before, after, promised_at, undoes)
+                                    to_status, reason, before, after, promised_at, undoes, shown)
     select e.doctor_id, e.day, e.queue_version, e.appointment_id, e.at, e.actor_id, e.verb, e.from_status,
-           e.to_status, e.reason, e.before, e.after, e.promised_at, e.undoes
+           e.to_status, e.reason, e.before, e.after, e.promised_at, e.undoes, e.shown
     from jsonb_to_recordset($2) as e (
         doctor_id bigint, day date, queue_version bigint, appointment_id bigint, at timestamptz, actor_id bigint,
         verb text, from_status visit_status, to_status visit_status, reason text, before jsonb, after jsonb,
-        promised_at timestamptz, undoes bigint
+        promised_at timestamptz, undoes bigint, shown jsonb
     )
 )
 update queues q
 set version = d.version, call_seq = d.call_seq, state = d.state, delay_minutes = d.delay_minutes,
-    delayed_at = d.delayed_at, paused_until = d.paused_until, pause_reason = d.pause_reason
+    delayed_at = d.delayed_at, paused_until = d.paused_until, pause_reason = d.pause_reason,
+    shown = coalesce(d.shown, q.shown)
 from jsonb_to_recordset($3) as d (
     doctor_id bigint, day date, version bigint, call_seq bigint, state queue_state, delay_minutes smallint,
-    delayed_at timestamptz, paused_until timestamptz, pause_reason text
+    delayed_at timestamptz, paused_until timestamptz, pause_reason text, shown jsonb
 )
 where q.doctor_id = d.doctor_id and q.day = d.day;
 

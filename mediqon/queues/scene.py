@@ -1,0 +1,124 @@
+"""A day's facts as what an estimate goes by: who is in line, where the doctor is, how fast today goes. Pure."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from itertools import pairwise
+
+from mediqon.hospitals.slots import Hours, instant, local_day
+from mediqon.queues import rules
+from mediqon.queues.estimate import Pass, Pending, Room, todays_pace
+from mediqon.queues.habits import Habits, habits
+from mediqon.queues.history import History, Kind
+from mediqon.queues.lessons import sensible
+from mediqon.queues.models import Facts, Priority, QueueState, Status, Visit
+
+NOTHING_LEARNT = History()
+
+
+def predictions(facts: Facts, line: Sequence[Visit], now: datetime) -> Pass | None:
+    """One for each of `line` in call order, worked out as asked for; null where nothing honest can be said:
+    closed, over, or paused for nobody knows how long."""
+    resting = facts.state is QueueState.PAUSED and facts.paused_until is None
+    if not line or resting or facts.state is QueueState.CLOSED or local_day(now, facts.timezone) > facts.day:
+        return None
+    known = habits(facts.history or NOTHING_LEARNT, facts.slot_minutes)
+    lengths = _lengths(facts.visits, known)
+    pending = [_pending(visit, now) for visit in line]
+    return Pass(pending, _room(facts, now, len(lengths)), known, todays_pace(lengths, known))
+
+
+def _pending(visit: Visit, now: datetime) -> Pending:
+    absent = visit.status is Status.BOOKED and visit.scheduled_at is not None
+    urgent = visit.priority is Priority.EMERGENCY
+    return Pending(
+        slot=_minutes(visit.scheduled_at, now) if absent else None,
+        due=None if urgent else _minutes(visit.due_at, now),
+    )
+
+
+def seen_today(visits: Sequence[Visit]) -> list[Visit]:
+    """Those the doctor has finished with, in order of their calls."""
+    done = [visit for visit in visits if visit.status is Status.COMPLETED and visit.called_at is not None]
+    return sorted(done, key=lambda visit: (visit.called_at or visit.due_at, visit.id))
+
+
+def _lengths(visits: Sequence[Visit], known: Habits) -> list[tuple[Kind, float | None]]:
+    minutes = [length(visit) for visit in seen_today(visits)]
+    return [(Kind.ANY, each) for each in sensible(minutes, known.mean(Kind.ANY))]
+
+
+def length(visit: Visit) -> float | None:
+    """Minutes from call to end."""
+    if visit.called_at is None or visit.ended_at is None:
+        return None
+    return (visit.ended_at - visit.called_at).total_seconds() / 60
+
+
+def _room(facts: Facts, now: datetime, seen: int) -> Room:
+    inside = rules.in_room(facts.visits)
+    rooms = facts.settings.rooms
+    lasted = None
+    if len(inside) >= rooms:
+        current = inside[-1] if rooms == 1 else inside[0]
+        lasted = max(_minutes(now, current.called_at), 0.0)
+    begun = any(visit.called_at for visit in facts.visits)
+    opened, gaps = working_day(facts.day, facts.timezone, facts.hours)
+    away = _minutes(facts.paused_until, now) if facts.paused_until else 0.0
+    opens = None if begun else _minutes(opened or _first_slot(facts) or now, now)
+    breaks = [(_minutes(begin, now), _minutes(end, now)) for begin, end in gaps if end > now]
+    return Room(
+        lasted=lasted,
+        opens=opens,
+        breaks=[rest for rest in breaks if rest[0] > away and rest[0] > (opens or -rest[1])],
+        away=max(away, 0.0),
+        late=_late(facts, now, None if begun else opened or _first_slot(facts)),
+        seen=seen,
+        side_by_side=rooms,
+        walk_in_wait=facts.settings.walk_in_wait_minutes,
+    )
+
+
+def _first_slot(facts: Facts) -> datetime | None:
+    return min((visit.scheduled_at for visit in facts.visits if visit.scheduled_at is not None), default=None)
+
+
+def _late(facts: Facts, now: datetime, opens: datetime | None) -> float:
+    """Minutes of announced lateness still to come: before the first call they count from the opening."""
+    if facts.delayed_at is None:
+        return 0.0
+    begins = max(facts.delayed_at, opens or facts.delayed_at)
+    return max(_minutes(begins + timedelta(minutes=facts.delay_minutes), now), 0.0)
+
+
+@lru_cache(maxsize=1024)
+def working_day(
+    day: date, timezone: str, hours: tuple[Hours, ...]
+) -> tuple[datetime | None, tuple[tuple[datetime, datetime], ...]]:
+    """When the day begins, and its breaks: the gaps between windows, and leave. UTC; no beginning without hours."""
+    busy = [(each.start_minute, each.end_minute) for each in hours if each.capacity]
+    for leave in (each for each in hours if not each.capacity):
+        busy = [
+            part
+            for start, end in busy
+            for part in ((start, min(end, leave.start_minute)), (max(start, leave.end_minute), end))
+            if part[0] < part[1]
+        ]
+    spans: list[tuple[int, int]] = []
+    for start, end in sorted(set(busy)):
+        if spans and start <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], end))
+        else:
+            spans.append((start, end))
+    if not spans:
+        return None, ()
+
+    def at(minute: int) -> datetime:
+        return instant(day, minute, timezone) or datetime.combine(day, time(), UTC) + timedelta(minutes=minute)
+
+    gaps = tuple((at(before[1]), at(after[0])) for before, after in pairwise(spans))
+    return at(spans[0][0]), gaps
+
+
+def _minutes(at: datetime | None, since: datetime | None) -> float:
+    return (at - since).total_seconds() / 60 if at is not None and since is not None else 0.0
