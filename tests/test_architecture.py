@@ -111,6 +111,13 @@ def test_features_know_each_other_downward_only() -> None:
             assert not {name for name in imported(path) if name.split(".")[1:2] and name.split(".")[1] in above}, module
 
 
+def test_no_server_loads_the_simulation() -> None:
+    for module, path in MODULES.items():
+        if not module.startswith("mediqon.evaluation"):
+            inside = {name for name in imported(path) if name.startswith("mediqon.evaluation")}
+            assert not inside or module == "mediqon.cli", module
+
+
 def test_no_module_has_outgrown_one_subject() -> None:
     long = {module: len(path.read_text().splitlines()) for module, path in MODULES.items()}
     assert {module: lines for module, lines in long.items() if lines > LINES_MAX} == {}

@@ -30,7 +30,7 @@ SHORTEST_BREAK = 15.0
 """A break that begins late is not cut below this, nor made longer than it is."""
 AWAITED, COMING = 8, 3
 """So many of those who are not here yet are followed at a time; the first of so many ends an idle time."""
-SURELY_COME = 0.98
+SURELY_COME, SHARE_STEP = 0.95, 0.02
 SOON = 0.5
 INFLATION_MOST = 0.5
 
@@ -159,9 +159,9 @@ class Pass:
         if pending.slot is not None:
             return self._expect(index, pending, alone=index > self._last_here)
         told, floor = self._told(self.at.free, self.at.spread), self._floor
-        told = told._replace(
-            low=max(told.low, floor[0]), expected=max(told.expected, floor[1]), high=max(told.high, floor[2])
-        )
+        if told.low < floor[0] or told.expected < floor[1] or told.high < floor[2]:
+            low, expected, high = map(max, told[:3], floor)
+            told = told._replace(low=low, expected=expected, high=high)
         self._floor = told[:3]
         self._serve(pending.kind, 1.0)
         return told
@@ -237,13 +237,16 @@ class Pass:
 
     def _let_in_late(self) -> None:
         """Those whom the pass has gone by because they were not here, and who will have come by now."""
+        surely = False
         for each in self.awaited:
             share = phi((self.at.free - each.mean) / math.sqrt(self.at.spread + each.variance))
-            if share > each.counted:
+            if share > SURELY_COME:
+                share, surely = 1.0, True
+            if share > each.counted + SHARE_STEP:
                 self._add(each.minutes, each.shows * (share - each.counted))
                 each.counted = share
-        if self.awaited and self.awaited[0].counted > SURELY_COME:
-            self.awaited = [each for each in self.awaited if each.counted <= SURELY_COME]
+        if surely:
+            self.awaited = [each for each in self.awaited if each.counted < SURELY_COME]
 
     def _rest(self) -> None:
         """Adds a break with the chance that the doctor comes to it before this patient."""
@@ -251,6 +254,7 @@ class Pass:
             if self.taken[index] > SURELY_COME:
                 continue
             chance = phi((self.at.free - begin) / math.sqrt(self.at.spread + BREAK_SLACK))
+            chance = 1.0 if chance > SURELY_COME else chance
             if chance > self.taken[index]:
                 length = end - begin
                 rest = max(min(end - self.at.free, length), min(length, SHORTEST_BREAK))
