@@ -89,7 +89,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
         pool = await open_pool(settings)
         try:
             installation = str(await pool.fetchval("select id from installation"))
-            feed = Feed(pool, settings.redis_url, installation, clock)
+            feed = Feed(pool, settings.redis_url, installation, clock, sockets_per_address=settings.sockets_per_address)
             app.state.update({"pool": pool, "feed": feed})
             feed.start()
             night = asyncio.create_task(every(EVERY_SECONDS, lambda: close_old_days(pool, feed, clock())), name="night")

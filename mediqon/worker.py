@@ -16,14 +16,12 @@ from litestar import Litestar
 
 from mediqon.app import create_app
 from mediqon.children import announce, when_orphaned
+from mediqon.live.protocol import Handshake, Http
 from mediqon.settings import Settings, read_settings
 
 GRACEFUL_S = 3  # for requests in flight, and for sockets whose client does not read
 # Then whatever hangs is cut off: uvicorn bounds neither the shutdown of the application nor its threads.
 DRAIN_LIMIT_S = 3.5
-FRAME_MAX_BYTES = 4096
-PING_INTERVAL_S = 20.0
-PING_TIMEOUT_S = 40.0
 
 
 class Worker(uvicorn.Server):
@@ -74,12 +72,8 @@ def configuration(app: Litestar, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
-        ws="websockets-sansio",
-        ws_max_size=FRAME_MAX_BYTES,
-        ws_ping_interval=PING_INTERVAL_S,
-        ws_ping_timeout=PING_TIMEOUT_S,
-        ws_per_message_deflate=False,
+        http=Http,
+        ws=Handshake,
         lifespan="on",
         log_config=None,
         log_level="debug" if settings.log_level.lower() == "debug" else "warning",

@@ -23,11 +23,25 @@ PURE = {
     "mediqon.queues.report_csv",
     "mediqon.hospitals.doctors_file",
     "mediqon.live.channels",
+    "mediqon.live.frames",
     "mediqon.live.hub",
 }
 WITH_BOUNDS = {"mediqon.hospitals.models", "mediqon.fields"}
 STANDARD = {
-    *("collections", "csv", "datetime", "enum", "functools", "hashlib", "io", "itertools", "math", "re", "statistics"),
+    *(
+        "codecs",
+        "collections",
+        "csv",
+        "datetime",
+        "enum",
+        "functools",
+        "hashlib",
+        "io",
+        "itertools",
+        "math",
+        "re",
+        "statistics",
+    ),
     *("typing", "zoneinfo"),
 }
 SPEAKS_HTTP = {"app", "errors", "given", "fields", "worker", "access", "idempotency", "socket"}
