@@ -10,14 +10,19 @@ import signal
 import socket
 import sys
 from types import FrameType
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 from litestar import Litestar
 
-from mediqon.app import create_app
+from mediqon.app import SECURITY_HEADERS, create_app
 from mediqon.children import announce, when_orphaned
 from mediqon.live.protocol import Handshake, Http
+from mediqon.live.reads import Application, PublicReads
 from mediqon.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
 
 GRACEFUL_S = 3  # for requests in flight, and for sockets whose client does not read
 # Then whatever hangs is cut off: uvicorn bounds neither the shutdown of the application nor its threads.
@@ -69,8 +74,9 @@ def _leave(_signal: int, _frame: FrameType | None) -> None:
 
 def configuration(app: Litestar, settings: Settings) -> uvicorn.Config:
     """How every server process serves, the ones under test too."""
+    reads = PublicReads(cast("Application", app), lambda: app.state.feed, SECURITY_HEADERS)
     return uvicorn.Config(
-        app,
+        cast("ASGI3Application", reads),
         loop="uvloop",
         http=Http,
         ws=Handshake,

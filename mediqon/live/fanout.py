@@ -5,7 +5,7 @@ from collections import deque
 
 from mediqon.live.hub import Audience
 
-SLICE_SENDS = 128
+SLICE_SENDS = 64
 
 
 class FanOut:

@@ -116,6 +116,17 @@ class Feed:
             raise NotFound("There is no such token.")
         return topic.page(code, stale=self.age > STALE_SECONDS)
 
+    def held_queue(self, doctor_id: int) -> Page | None:
+        """What `shown` would show, where no waiting is needed for it."""
+        topic = self._memory.held_today(doctor_id)
+        return topic and topic.public
+
+    def held_token(self, code: str) -> Page | None:
+        """What `token` would answer, where no waiting is needed for it."""
+        key = self._memory.hub.day_of(code)
+        topic = key and self._memory.held(key)
+        return topic.page(code, stale=self.age > STALE_SECONDS) if topic else None
+
     async def _find_code(self, code: str) -> DayKey:
         async with reading(self._pool) as conn:
             row = None if "\x00" in code else await conn.fetchrow(statements("appointments").find_code, code)

@@ -81,10 +81,21 @@ class Memory:
 
     async def shown(self, key: DayKey) -> Topic:
         """The day as screens show it now: milliseconds behind what another process wrote, a second without Redis."""
-        while (topic := self.hub.topic(key)) is None:
+        while (topic := self.held(key)) is None:
             await asyncio.shield(self._load(key))
-        topic.used_at = self._clock()
         return topic
+
+    def held(self, key: DayKey) -> Topic | None:
+        """The same, if the day is here already."""
+        topic = self.hub.topic(key)
+        if topic is not None:
+            topic.used_at = self._clock()
+        return topic
+
+    def held_today(self, doctor_id: int) -> Topic | None:
+        """The doctor's present day, if it is here already."""
+        zone = self._zones.get(doctor_id)
+        return self.held(DayKey(doctor_id, local_day(self._clock(), zone))) if zone else None
 
     async def current(self, key: DayKey) -> Topic:
         """The day for somebody who may just have changed it, at another process perhaps, and looks again."""

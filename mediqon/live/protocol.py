@@ -78,8 +78,7 @@ class Handshake(asyncio.Protocol):
         self._reply = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are none by inheritance
         self._connections.add(self)
 
     @property
