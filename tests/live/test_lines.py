@@ -22,6 +22,7 @@ from rawsocket import PING, PONG, TEXT, Raw, masked, raw
 pytestmark = pytest.mark.anyio
 
 NOW = datetime(2026, 11, 23, 3, 30, tzinfo=UTC)
+CROWD = 300
 CHANGES = 100_000
 FLAT_KB = 16 * 1024
 SMALL_BYTES = 4096
@@ -90,8 +91,8 @@ class House:
 @asynccontextmanager
 async def a_house() -> AsyncGenerator[tuple[House, str]]:
     house, loop = House(), asyncio.get_running_loop()
-    listener = socket.socket(fileno=socket.create_server(("127.0.0.1", 0), backlog=500).detach())
-    server = await loop.create_server(house.welcome, sock=listener)
+    listener = socket.socket(fileno=socket.create_server(("127.0.0.1", 0), backlog=CROWD).detach())
+    server = await loop.create_server(house.welcome, sock=listener, backlog=CROWD)
     try:
         yield house, f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
@@ -137,9 +138,9 @@ async def test_a_crowd_is_served_in_slices_and_everybody_ends_at_the_newest_stat
                 seen = await versions_up_to(client, 40)
                 assert seen == sorted(set(seen))
 
-        for _ in range(300):
+        for _ in range(CROWD):
             everybody.create_task(watch())
-        await until(lambda: house.watching == 300)
+        await until(lambda: house.watching == CROWD)
         for _ in range(40):
             house.change()
             await asyncio.sleep(0)
