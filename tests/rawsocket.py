@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Self
 from urllib.parse import urlsplit
 
-FRAME_SECONDS = 5.0
+FRAME_SECONDS = 15.0
 BUFFER_BYTES = 65536
 FIN = 0x80
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10

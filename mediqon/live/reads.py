@@ -26,7 +26,7 @@ class PublicReads:
         self._application = application
         self._feed = feed
         self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        self._headers += [(b"content-type", b"application/json"), (b"cache-control", b"no-cache")]
+        self._headers.append((b"cache-control", b"no-cache"))
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         page = self._page(scope) if scope["type"] == "http" and scope["method"] == "GET" else None
@@ -39,7 +39,7 @@ class PublicReads:
         body = b"" if known else page.bytes
         headers = [*self._headers, (b"etag", page.etag.encode())]
         if not known:
-            headers.append((b"content-length", str(len(body)).encode()))
+            headers += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 304 if known else 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
