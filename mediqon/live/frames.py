@@ -11,6 +11,8 @@ CONTROL = 0x8
 CONTROL_MAX_BYTES = 125
 LENGTH_2_BYTES, LENGTH_8_BYTES = 126, 127
 KEY_BYTES = 4
+FRAGMENTS_MAX = 128
+"""Of one message; empty ones would otherwise go on for ever."""
 
 WRONG_PROTOCOL, NO_UTF8, TOO_BIG = 1002, 1007, 1009
 SENDABLE_CODES = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)})
@@ -65,7 +67,7 @@ def farewell(payload: bytes) -> bytes:
 class Parser:
     """What one client sends. Bytes go in as they arrive, whole messages come out."""
 
-    __slots__ = ("_buffer", "_decoder", "_kind", "_limit", "_message")
+    __slots__ = ("_buffer", "_decoder", "_fragments", "_kind", "_limit", "_message")
 
     def __init__(self, limit: int) -> None:
         """`limit`: bytes in one message, all its fragments together."""
@@ -73,6 +75,7 @@ class Parser:
         self._buffer = bytearray()
         self._message = bytearray()
         self._kind: Opcode | None = None
+        self._fragments = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     @property
@@ -92,11 +95,14 @@ class Parser:
             if fin:
                 assert self._kind is not None
                 yield self._kind, bytes(self._message)
-                self._kind, self._message = None, bytearray()
+                self._kind, self._message, self._fragments = None, bytearray(), 0
 
     def _collect(self, fin: bool, opcode: Opcode, payload: bytes) -> None:
         if (opcode is Opcode.CONTINUATION) is (self._kind is None):
             raise Violation(WRONG_PROTOCOL)
+        self._fragments += 1
+        if self._fragments > FRAGMENTS_MAX:
+            raise Violation(TOO_BIG)
         self._kind = self._kind or opcode
         self._message += payload
         if self._kind is Opcode.TEXT:

@@ -80,7 +80,8 @@ async def _serve(socket: Socket, feed: Feed, sit_down: Callable[[Seat], Awaitabl
     watcher = Line(feed.lines) if detach else Mailbox()
     seat = Seat(feed, watcher)
     with _refusing(watcher):
-        seat.enter(socket.client.host if socket.client else "")
+        if socket.client:
+            seat.enter(socket.client.host)
         await sit_down(seat)
     if detach and isinstance(watcher, Line):
         detach(watcher, seat.leave)

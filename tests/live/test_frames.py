@@ -81,6 +81,7 @@ def test_any_bytes_are_understood_or_refused(noise: bytes) -> None:
         (masked(TEXT, b"x" * 4097), 1009),
         (masked(BINARY, b"x" * 70000)[:10], 1009),  # as soon as it is announced
         (masked(TEXT, b"x" * 4000, fin=False) + masked(CONTINUATION, b"x" * 97), 1009),
+        (masked(TEXT, fin=False) + masked(CONTINUATION, fin=False) * 128, 1009),
     ],
 )
 def test_what_breaks_the_protocol_ends_the_socket(data: bytes, code: int) -> None:
