@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
 
 import msgspec
@@ -23,7 +24,10 @@ from mediqon.queues.models import DayKey, Facts
 log = logging.getLogger(__name__)
 
 KEEP_UNWATCHED = timedelta(minutes=1)
-REPAIRS_AT_ONCE = 4
+READS_AT_ONCE = 4
+"""Fewer than the pool has connections: a crowd of first looks waits here, and bookings find one free."""
+READ_SECONDS = 10.0
+"""For one's turn and the reading."""
 
 
 class Published(msgspec.Struct, frozen=True):
@@ -44,7 +48,8 @@ class Memory:
         self._fan_out = FanOut()
         self.hub = Hub(self._fan_out.send)
         self._bus = Bus(redis_url, installation, self._hear)
-        self._loading: dict[DayKey, asyncio.Task[None]] = {}
+        self._loading: dict[DayKey | int, asyncio.Task[None]] = {}
+        self._turns = asyncio.Semaphore(READS_AT_ONCE)
         self._zones: dict[int, str] = {}
         self.verified = time.monotonic()
         """When everything here was last known to be what the database holds."""
@@ -70,8 +75,7 @@ class Memory:
         if doctor_id > ID_MAX:
             raise NotFound
         if doctor_id not in self._zones:
-            async with reading(self._pool) as conn:
-                self._zones[doctor_id] = (await find_practice(conn, doctor_id)).timezone
+            await self._once(doctor_id, lambda: self._read_zone(doctor_id))
         return DayKey(doctor_id, local_day(self._clock(), self._zones[doctor_id]))
 
     def forget_zones(self, doctor_ids: Iterable[int]) -> None:
@@ -82,7 +86,7 @@ class Memory:
     async def shown(self, key: DayKey) -> Topic:
         """The day as screens show it now: milliseconds behind what another process wrote, a second without Redis."""
         while (topic := self.held(key)) is None:
-            await asyncio.shield(self._load(key))
+            await self._once(key, lambda: self._read(key))
         return topic
 
     def held(self, key: DayKey) -> Topic | None:
@@ -104,12 +108,22 @@ class Memory:
             await self._compare([key])
         return topic
 
-    def _load(self, key: DayKey) -> asyncio.Task[None]:
+    async def _once(self, key: DayKey | int, work: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Does the work once for all who ask meanwhile."""
         task = self._loading.get(key)
         if task is None:
-            task = self._loading[key] = asyncio.create_task(self._read(key), name=f"load {key}")
+            task = self._loading[key] = asyncio.create_task(work(), name=f"load {key}")
             task.add_done_callback(lambda _: self._loading.pop(key, None))
-        return task
+        await asyncio.shield(task)
+
+    async def _read_zone(self, doctor_id: int) -> None:
+        async with self._turn(), reading(self._pool) as conn:
+            self._zones[doctor_id] = (await find_practice(conn, doctor_id)).timezone
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncGenerator[None]:
+        async with asyncio.timeout(READ_SECONDS), self._turns:
+            yield
 
     async def _read(self, key: DayKey) -> None:
         """Subscribes before it reads, so that no change falls in between."""
@@ -123,7 +137,7 @@ class Memory:
             raise
 
     async def _repair(self, key: DayKey) -> None:
-        async with snapshot(self._pool) as conn:
+        async with self._turn(), snapshot(self._pool) as conn:
             self.hub.accept(await days.look(conn, key), self._clock())
 
     def _channel(self, key: DayKey) -> str:
@@ -161,13 +175,7 @@ class Memory:
             statements("queues").versions, [key.doctor_id for key in held], [key.day for key in held]
         )
         behind = [DayKey(row["doctor_id"], row["day"]) for row in rows if self._is_behind(*row)]
-        some = asyncio.Semaphore(REPAIRS_AT_ONCE)
-
-        async def repair(key: DayKey) -> None:
-            async with some:
-                await self._repair(key)
-
-        for outcome in await asyncio.gather(*map(repair, behind), return_exceptions=True):
+        for outcome in await asyncio.gather(*map(self._repair, behind), return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
 
