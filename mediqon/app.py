@@ -93,7 +93,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
         pool = await open_pool(settings)
         try:
             installation = str(await pool.fetchval("select id from installation"))
-            feed = Feed(pool, settings.redis_url, installation, clock)
+            feed = Feed(pool, settings.redis_url, installation, clock, sockets_per_address=settings.sockets_per_address)
             app.state.update({"pool": pool, "feed": feed, "counter": Counter(pool, feed)})
             feed.start()
             chores = [

@@ -202,6 +202,12 @@ class IdempotencyMismatch(Conflict):
     code = "idempotency_mismatch"
 
 
+class TooManySockets(Problem):
+    """Too many live connections from this address. Close some, then try again."""
+
+    status, code = 429, "too_many_connections"
+
+
 class Unavailable(Problem):
     """The database is away. Nothing was changed; please try again in a moment."""
 

@@ -30,6 +30,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     db_pool: int = 8
     public_url: str = ""
     trusted_proxies: str = ""
+    sockets_per_address: int = 1000
     log_level: str = "info"
 
     def as_environment(self) -> dict[str, str]:
@@ -50,6 +51,7 @@ VARIABLES = {
     "MEDIQON_DB_POOL": "db_pool",
     "MEDIQON_PUBLIC_URL": "public_url",
     "MEDIQON_TRUSTED_PROXIES": "trusted_proxies",
+    "MEDIQON_SOCKETS_PER_ADDRESS": "sockets_per_address",
     "MEDIQON_LOG_LEVEL": "log_level",
 }
 
@@ -94,6 +96,10 @@ def _checked(settings: Settings) -> Settings:
             raise SettingsError(f"{variable} must be between 0 and 65535, not {port}.")
     if settings.log_level.lower() not in LOG_LEVELS:
         raise SettingsError(f"MEDIQON_LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}, not {settings.log_level}.")
-    if settings.db_pool < 1:
-        raise SettingsError(f"MEDIQON_DB_POOL must be at least 1, not {settings.db_pool}.")
+    for variable, count in (
+        ("MEDIQON_DB_POOL", settings.db_pool),
+        ("MEDIQON_SOCKETS_PER_ADDRESS", settings.sockets_per_address),
+    ):
+        if count < 1:
+            raise SettingsError(f"{variable} must be at least 1, not {count}.")
     return settings

@@ -10,20 +10,23 @@ import signal
 import socket
 import sys
 from types import FrameType
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 from litestar import Litestar
 
-from mediqon.app import create_app
+from mediqon.app import SECURITY_HEADERS, create_app
 from mediqon.children import announce, when_orphaned
+from mediqon.live.protocol import Handshake, Http
+from mediqon.live.reads import Application, PublicReads
 from mediqon.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
 
 GRACEFUL_S = 3  # for requests in flight, and for sockets whose client does not read
 # Then whatever hangs is cut off: uvicorn bounds neither the shutdown of the application nor its threads.
 DRAIN_LIMIT_S = 3.5
-FRAME_MAX_BYTES = 4096
-PING_INTERVAL_S = 20.0
-PING_TIMEOUT_S = 40.0
 
 
 class Worker(uvicorn.Server):
@@ -71,15 +74,12 @@ def _leave(_signal: int, _frame: FrameType | None) -> None:
 
 def configuration(app: Litestar, settings: Settings) -> uvicorn.Config:
     """How every server process serves, the ones under test too."""
+    reads = PublicReads(cast("Application", app), lambda: app.state.feed, SECURITY_HEADERS)
     return uvicorn.Config(
-        app,
+        cast("ASGI3Application", reads),
         loop="uvloop",
-        http="httptools",
-        ws="websockets-sansio",
-        ws_max_size=FRAME_MAX_BYTES,
-        ws_ping_interval=PING_INTERVAL_S,
-        ws_ping_timeout=PING_TIMEOUT_S,
-        ws_per_message_deflate=False,
+        http=Http,
+        ws=Handshake,
         lifespan="on",
         log_config=None,
         log_level="debug" if settings.log_level.lower() == "debug" else "warning",

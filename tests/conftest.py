@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from datetime import UTC, datetime, timedelta
 from shutil import rmtree
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -120,17 +121,21 @@ class _Uvicorn(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serving(settings: Settings, clock: Clock) -> AsyncGenerator[Server]:
-    """One more server process's worth of application, on a free port."""
+async def serving(settings: Settings, clock: Clock, **served: Any) -> AsyncGenerator[Server]:
+    """One more server process's worth of application, on a free port; `served` are other settings of uvicorn."""
     # Taken over by its number as in a worker: only so does the event loop see that it is TCP, and send without delay.
     listener = socket.socket(fileno=socket.create_server(("127.0.0.1", 0)).detach())
-    uvicorn_server = _Uvicorn(configuration(create_app(settings, clock), settings))
+    configured = configuration(create_app(settings, clock), settings)
+    for name, value in served.items():
+        setattr(configured, name, value)
+    uvicorn_server = _Uvicorn(configured)
     task = asyncio.create_task(uvicorn_server.serve([listener]))
     async with asyncio.timeout(READY_SECONDS):
         while not uvicorn_server.started:
             await asyncio.sleep(0.01)
     try:
-        async with Server(f"http://127.0.0.1:{listener.getsockname()[1]}", settings, clock) as running:
+        scheme = "https" if configured.is_ssl else "http"
+        async with Server(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}", settings, clock) as running:
             yield running
     finally:
         uvicorn_server.should_exit = True

@@ -32,12 +32,14 @@ PURE = {
     "mediqon.queues.report_csv",
     "mediqon.hospitals.doctors_file",
     "mediqon.live.channels",
+    "mediqon.live.frames",
     "mediqon.live.hub",
 }
 WITH_BOUNDS = {"mediqon.hospitals.models", "mediqon.fields"}
 STANDARD = {
     *(
         "bisect",
+        "codecs",
         "collections",
         "csv",
         "datetime",

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, cast
@@ -20,10 +21,12 @@ log = logging.getLogger(__name__)
 
 PUBLISH_SECONDS = 0.25
 SUBSCRIBE_SECONDS = 0.25
-ECHO_EVERY_SECONDS = 1.0
-SILENT_SECONDS = 3.0
+ECHO_EVERY_SECONDS = 0.5
+SILENT_SECONDS = 2.0
 RECONNECT_SECONDS = (0.1, 2.0)
 CONNECT_SECONDS = 2.0
+SLICE_MESSAGES = 16
+"""Taken in at a stretch before the process does other work."""
 
 LOST = (RedisError, OSError, TimeoutError)
 
@@ -37,7 +40,10 @@ class Bus:
         self._redis = Redis.from_url(url, socket_connect_timeout=CONNECT_SECONDS, retry=Retry(NoBackoff(), 0))
         self._deliver = deliver
         self._echo = echo_channel(installation, uuid4().hex)
-        self._wanted: dict[str, asyncio.Event] = {}
+        self._wanted = Counter[str]()
+        self._confirmed: dict[str, asyncio.Event] = {}
+        self._told: set[str] = set()  # what the present connection has been asked to subscribe to
+        self._changed: set[str] = set()
         self._pubsub: PubSub | None = None
         self._lock = asyncio.Lock()
         self._heard = 0.0
@@ -54,16 +60,25 @@ class Bus:
         await self._redis.aclose()
 
     async def subscribe(self, channel: str) -> None:
-        """Returns once Redis confirms, or after SUBSCRIBE_SECONDS: the sweep covers what is missed until it does."""
-        confirmed = self._wanted.setdefault(channel, asyncio.Event())
-        await self._tell("subscribe", channel)
+        """Returns once Redis confirms, or after SUBSCRIBE_SECONDS: the sweep covers what is missed until it does.
+
+        Counted: each call wants one `unsubscribe`.
+        """
+        self._wanted[channel] += 1
+        confirmed = self._confirmed.setdefault(channel, asyncio.Event())
+        self._changed.add(channel)
+        await self._tell()
         with suppress(TimeoutError):
             async with asyncio.timeout(SUBSCRIBE_SECONDS if self.healthy else 0):
                 await confirmed.wait()
 
     async def unsubscribe(self, channel: str) -> None:
-        if self._wanted.pop(channel, None) is not None:
-            await self._tell("unsubscribe", channel)
+        """The last one of a channel ends its subscription."""
+        self._wanted[channel] -= 1
+        if not self._wanted[channel]:
+            del self._wanted[channel], self._confirmed[channel]
+            self._changed.add(channel)
+            await self._tell()
 
     async def publish(self, channel: str, payload: bytes) -> None:
         """Hands a message to Redis within its budget. Never raises; not even tried while Redis is away."""
@@ -75,15 +90,29 @@ class Bus:
         except LOST as error:
             self._lose(error)
 
-    async def _tell(self, command: str, channel: str) -> None:
-        pubsub = self._pubsub
-        if pubsub is None:
-            return
+    async def _tell(self) -> None:
+        """Asks Redis for what has changed since it was last asked. One at a time: no order can leave it wrong.
+
+        What could not be said stays in `_changed` and is said with the next heartbeat.
+        """
         try:
             async with asyncio.timeout(SUBSCRIBE_SECONDS), self._lock:
-                await getattr(pubsub, command)(channel)
+                if self._pubsub is not None and self._changed:
+                    await self._tell_changes(self._pubsub)
         except LOST as error:
             self._lose(error)
+
+    async def _tell_changes(self, pubsub: PubSub) -> None:
+        changed = tuple(self._changed)
+        more = [channel for channel in changed if channel in self._wanted and channel not in self._told]
+        less = [channel for channel in changed if channel not in self._wanted and channel in self._told]
+        self._told.update(more)
+        if more:
+            await pubsub.subscribe(*more)
+        if less:
+            await pubsub.unsubscribe(*less)
+        self._told.difference_update(less)
+        self._changed = {each for each in self._changed if (each in self._wanted) is not (each in self._told)}
 
     def _lose(self, error: BaseException) -> None:
         if self.healthy:
@@ -107,14 +136,11 @@ class Bus:
     async def _hear(self) -> None:
         """Subscribes to everything wanted and listens until Redis fails or falls silent."""
         async with self._redis.pubsub() as pubsub:
-            for confirmed in self._wanted.values():
-                confirmed.clear()
             async with asyncio.timeout(CONNECT_SECONDS):
-                await pubsub.subscribe(self._echo, *self._wanted)
-            self._pubsub = pubsub
-            if self._wanted:  # what was asked for while we connected
-                async with asyncio.timeout(CONNECT_SECONDS), self._lock:
-                    await pubsub.subscribe(*self._wanted)
+                await pubsub.subscribe(self._echo)
+            for confirmed in self._confirmed.values():
+                confirmed.clear()
+            self._told, self._changed, self._pubsub = set(), set(self._wanted), pubsub
             beat = asyncio.create_task(self._beat(), name="bus echo")
             try:
                 await self._pump(pubsub)
@@ -124,13 +150,14 @@ class Bus:
 
     async def _beat(self) -> None:
         while True:
+            await self._tell()
             with suppress(*LOST):
                 async with asyncio.timeout(PUBLISH_SECONDS):
                     await self._redis.publish(self._echo, b"")
             await asyncio.sleep(ECHO_EVERY_SECONDS)
 
     async def _pump(self, pubsub: PubSub) -> None:
-        heard = time.monotonic()
+        heard, taken = time.monotonic(), 0
         while True:
             message = cast(
                 "dict[str, Any] | None",
@@ -140,12 +167,14 @@ class Bus:
                 if time.monotonic() - heard > SILENT_SECONDS:
                     raise TimeoutError(f"nothing heard for {SILENT_SECONDS} s")
                 continue
-            heard = time.monotonic()
+            heard, taken = time.monotonic(), taken + 1
             self._take(message["type"], message["channel"].decode(), message["data"])
+            if taken % SLICE_MESSAGES == 0:  # messages that have arrived already are given without a pause
+                await asyncio.sleep(0)
 
     def _take(self, kind: str, channel: str, data: Any) -> None:
-        if kind == "subscribe" and channel in self._wanted:
-            self._wanted[channel].set()
+        if kind == "subscribe" and channel in self._confirmed:
+            self._confirmed[channel].set()
         elif kind == "message" and channel == self._echo:
             self._heard = time.monotonic()
             if not self.healthy:

@@ -1,115 +1,215 @@
 """Who watches which day in this process, and the current frame of each. Knows nothing of Redis or PostgreSQL."""
 
 import hashlib
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime
 from typing import Protocol
 
 import msgspec
 
 from mediqon.live.channels import Close, DeskFrame, QueueFrame
+from mediqon.live.frames import Opcode, frame
 from mediqon.queues.models import DayKey, Facts, Visit
-from mediqon.queues.views import Outlook, desk_frame, public_frame
+from mediqon.queues.views import Outlook, desk_frame, public_frame, token_view
 
 ETAG_BYTES = 12
 
 
-class Watcher(Protocol):
-    """One open socket, as the hub sees it. Neither call may block."""
+class Page:
+    """An answer of HTTP, encoded once."""
 
-    def deliver(self, doctor_id: int, frame: bytes) -> None: ...
-    def close(self, code: Close) -> None: ...
+    def __init__(self, body: bytes) -> None:
+        self.bytes = body
+        self.etag = etag(body)
+
+    def is_known(self, if_none_match: str) -> bool:
+        """Whether a client that sent this header has it already (RFC 9110, section 13.1.2)."""
+        known = {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
+        return self.etag in known or "*" in known
 
 
-class Frame:
+class Frame(Page):
     """What one audience sees of a day, encoded once; kept byte for byte until something on it changes."""
 
     def __init__(self, view: QueueFrame | DeskFrame, now: datetime) -> None:
+        super().__init__(msgspec.json.encode(msgspec.structs.replace(view, sent_at=now)))
         self.view = view
-        self.bytes = msgspec.json.encode(msgspec.structs.replace(view, sent_at=now))
-        self.etag = etag(self.bytes)
+        self.wire = frame(Opcode.TEXT, self.bytes)
+        """As it goes over a websocket: one object for every socket."""
+
+
+class Watcher(Protocol):
+    """One open socket, as the hub sees it. Neither call may block or raise."""
+
+    def deliver(self, doctor_id: int, frame: Frame) -> None: ...
+    def close(self, code: Close) -> None: ...
+
+
+class Audience:
+    """Those who watch one day with the same eyes. What nobody watches or asks for is not rendered."""
+
+    def __init__(self, topic: "Topic", render: Callable[[Outlook], QueueFrame | DeskFrame]) -> None:
+        self.watchers: set[Watcher] = set()
+        self._topic = topic
+        self._render = render
+        self._frame: Frame | None = None
+        self._fresh = False
+        self._due: list[Watcher] = []
+        self._served = 0
+
+    @property
+    def frame(self) -> Frame:
+        """The current state."""
+        if self._frame is None or not self._fresh:
+            view = self._render(self._topic.outlook)
+            if self._frame is None or view != self._frame.view:
+                self._frame = Frame(view, self._topic.now)
+            self._fresh = True
+        return self._frame
+
+    def renew(self) -> bool:
+        """The day has moved on: says whether those who watch have something new to see, and owes it to them all."""
+        self._fresh = False
+        if not self.watchers:
+            return False
+        known = self._frame
+        if self.frame is known:
+            return False
+        waiting = self._due[self._served :]  # first those whom not even the frame before this one has reached
+        self._due = [*waiting, *self.watchers.difference(waiting)]
+        self._served = 0
+        return True
+
+    def move_to(self, following: "Audience") -> None:
+        """Everybody here watches the `following` day from now on, and is owed its frame."""
+        following._due = [*following._due[following._served :], *self.watchers]
+        following._served = 0
+        following.watchers |= self.watchers
+        self.watchers = set()
+
+    def send(self, most: int) -> bool:
+        """Gives the newest frame to so many of those it is owed to; says whether some are left."""
+        served = self._served
+        self._served = min(served + most, len(self._due))
+        current, doctor_id, watchers = self.frame, self._topic.facts.doctor_id, self.watchers
+        for watcher in self._due[served : self._served]:
+            if watcher in watchers:
+                watcher.deliver(doctor_id, current)
+        if self._served < len(self._due):
+            return True
+        self._due, self._served = [], 0
+        return False
 
 
 class Topic:
     """One doctor's day in memory."""
 
     def __init__(self, facts: Facts, now: datetime) -> None:
-        self.watchers: dict[str, set[Watcher]] = {"public": set(), "desk": set()}
         self.used_at = now
         self.codes: dict[str, Visit] = {}
-        self._renew(facts, now)
-        self.public = Frame(public_frame(self.outlook), now)
-        self.desk = Frame(desk_frame(self.outlook), now)
+        self.audiences = {"public": Audience(self, public_frame), "desk": Audience(self, desk_frame)}
+        self.renew(facts, now)
 
-    def _renew(self, facts: Facts, now: datetime) -> None:
-        self.facts = facts
-        self.outlook = Outlook(facts, now)
+    def renew(self, facts: Facts, now: datetime) -> list[Audience]:
+        """Takes in another state or another time; returns the audiences that have something new to see."""
+        self.facts, self.now = facts, now
+        self._outlook: Outlook | None = None
+        self._pages: dict[tuple[str, bool], Page] = {}
         self.codes = {visit.code: visit for visit in facts.visits}
+        return [audience for audience in self.audiences.values() if audience.renew()]
 
-    def show(self, facts: Facts, now: datetime) -> None:
-        """Renders the day anew, and sends each audience what has changed for it."""
-        self._renew(facts, now)
-        public, desk = public_frame(self.outlook), desk_frame(self.outlook)
-        if public != self.public.view:
-            self.public = Frame(public, now)
-            self._send("public", self.public)
-        if desk != self.desk.view:
-            self.desk = Frame(desk, now)
-            self._send("desk", self.desk)
+    @property
+    def outlook(self) -> Outlook:
+        if self._outlook is None:
+            self._outlook = Outlook(self.facts, self.now)
+        return self._outlook
 
-    def _send(self, audience: str, frame: Frame) -> None:
-        for watcher in tuple(self.watchers[audience]):
-            watcher.deliver(self.facts.doctor_id, frame.bytes)
+    @property
+    def public(self) -> Frame:
+        return self.audiences["public"].frame
 
-    def frame(self, audience: str) -> Frame:
-        return self.public if audience == "public" else self.desk
+    @property
+    def desk(self) -> Frame:
+        return self.audiences["desk"].frame
+
+    def page(self, code: str, *, stale: bool) -> Page:
+        """What the holder of a public code of this day sees. Raises KeyError."""
+        if (code, stale) not in self._pages:
+            view = token_view(self.outlook, self.codes[code], stale=stale)
+            self._pages[code, stale] = Page(msgspec.json.encode(view))
+        return self._pages[code, stale]
 
     @property
     def watched(self) -> bool:
-        return any(self.watchers.values())
+        return any(audience.watchers for audience in self.audiences.values())
 
 
 class Hub:
-    """Every watched day of this process."""
+    """Every day that this process holds."""
 
-    def __init__(self) -> None:
-        self._topics: dict[DayKey, Topic] = {}
+    def __init__(self, send: Callable[[Audience], None]) -> None:
+        """`send(audience)` is called when something is owed to an audience; see `Audience.send`."""
+        self._send = send
+        self._days: dict[int, dict[date, Topic]] = {}
         self._codes: dict[str, DayKey] = {}
 
     def accept(self, facts: Facts, now: datetime) -> Topic:
         """Takes in the state of a day unless a newer one is here already: a screen never goes back in time."""
-        topic = self._topics.get(facts.key)
+        topic = self.topic(facts.key)
+        known = topic.codes if topic else {}
         if topic is None:
-            topic = self._topics[facts.key] = Topic(facts, now)
+            topic = self._days.setdefault(facts.doctor_id, {})[facts.day] = Topic(facts, now)
         elif facts.version > topic.facts.version:
-            topic.show(facts, now)
-        else:
-            return topic
-        self._codes.update(dict.fromkeys(topic.codes, facts.key))
+            self._show(topic, facts, now)
+        self._codes.update(dict.fromkeys(topic.codes.keys() - known.keys(), facts.key))
+        self._drop(known.keys() - topic.codes.keys(), facts.key)
         return topic
 
+    def tick(self, topic: Topic, now: datetime) -> None:
+        """Expected times move with the clock: renders the day anew and sends only what changed on screen."""
+        self._show(topic, topic.facts, now)
+
+    def _show(self, topic: Topic, facts: Facts, now: datetime) -> None:
+        for audience in topic.renew(facts, now):
+            self._send(audience)
+
     def topic(self, key: DayKey) -> Topic | None:
-        return self._topics.get(key)
+        return self._days.get(key.doctor_id, {}).get(key.day)
 
     def day_of(self, code: str) -> DayKey | None:
         """The day on which a public code stands, if that day is in memory."""
         key = self._codes.get(code)
-        topic = key and self._topics.get(key)
+        topic = key and self.topic(key)
         return key if topic and code in topic.codes else None
 
     def topics(self) -> Iterator[tuple[DayKey, Topic]]:
-        yield from tuple(self._topics.items())
+        for topics in tuple(self._days.values()):
+            for topic in tuple(topics.values()):
+                yield topic.facts.key, topic
 
-    def tick(self, now: datetime) -> None:
-        """Expected times move with the clock: renders every day anew and sends only what changed on screen."""
-        for _, topic in self.topics():
-            topic.show(topic.facts, now)
+    def turn(self, topic: Topic, following: Topic) -> None:
+        """Moves everybody who watches one day to another one of the same doctor."""
+        for name, audience in topic.audiences.items():
+            if audience.watchers:
+                audience.move_to(following.audiences[name])
+                self._send(following.audiences[name])
+
+    def unwatch(self, doctor_id: int, audience: str, watcher: Watcher) -> None:
+        for topic in self._days.get(doctor_id, {}).values():
+            topic.audiences[audience].watchers.discard(watcher)
 
     def forget(self, key: DayKey) -> None:
         """Drops a day nobody looks at."""
-        topic = self._topics.pop(key, None)
-        for code in topic.codes if topic else ():
-            self._codes.pop(code, None)
+        topic = self._days.get(key.doctor_id, {}).pop(key.day, None)
+        if not self._days.get(key.doctor_id):
+            self._days.pop(key.doctor_id, None)
+        self._drop(topic.codes if topic else (), key)
+
+    def _drop(self, codes: Iterable[str], key: DayKey) -> None:
+        """A visit that has gone to another day stands there by now."""
+        for code in codes:
+            if self._codes.get(code) == key:
+                del self._codes[code]
 
 
 def etag(body: bytes) -> str:

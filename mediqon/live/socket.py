@@ -1,12 +1,11 @@
-"""The three live paths: accept, say who is asking, then the current state and every new one."""
+"""The live paths: accept, say who is asking, take a seat, and let go of the socket."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from typing import Any
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager, suppress
+from typing import Any, cast
 from urllib.parse import urlsplit
 
-import msgspec
 from litestar import WebSocket, websocket
 from litestar.exceptions import WebSocketDisconnect
 from litestar.params import FromPath
@@ -15,100 +14,61 @@ from mediqon import given
 from mediqon.auth.access import read_token
 from mediqon.auth.models import Actor, Role
 from mediqon.database import LOST
-from mediqon.errors import Forbidden, NotFound, Problem, Unauthenticated
-from mediqon.live.channels import PING, Close, Pong
+from mediqon.errors import Forbidden, NotFound, Problem, TooManySockets, Unauthenticated
+from mediqon.live.channels import PING, Close
 from mediqon.live.feed import Feed
+from mediqon.live.lines import Line, pong
+from mediqon.live.mailbox import Mailbox
+from mediqon.live.protocol import DETACH, Detach
+from mediqon.live.seat import Seat, doctor_id
 
 Socket = WebSocket[Any, Any, Any]
 
 SUBPROTOCOL = "mediqon"
-BEHIND_SECONDS = 10.0
-"""A client that takes no frame for so long is too slow and has to connect anew."""
+NOWHERE = ["/live", "/live/{rest:path}"] + [
+    path
+    for kind in ("queues", "displays", "desk")
+    for path in (f"/live/{kind}", f"/live/{kind}/{{one:str}}/{{rest:path}}")
+]
+"""Litestar's routes do not fall back on a more general one."""
 
 
-class Mailbox:
-    """What one socket still has to be told: the newest frame of each doctor, nothing older."""
-
-    def __init__(self) -> None:
-        self._frames: dict[int, bytes] = {}
-        self._code: Close | None = None
-        self._filled = asyncio.Event()
-
-    def deliver(self, doctor_id: int, frame: bytes) -> None:
-        self._frames[doctor_id] = frame
-        self._filled.set()
-
-    def close(self, code: Close) -> None:
-        self._code = code
-        self._filled.set()
-
-    async def take(self) -> list[bytes] | Close:
-        """Waits for news: frames, or the code to close with."""
-        await self._filled.wait()
-        self._filled.clear()
-        if self._code is not None:
-            return self._code
-        frames = list(self._frames.values())
-        self._frames.clear()
-        return frames
-
-
-@websocket("/live/queues/{doctor_id:int}")
-async def live_queue(socket: Socket, doctor_id: FromPath[int], feed: given.Feed) -> None:
+@websocket("/live/queues/{number:str}")
+async def live_queue(socket: Socket, number: FromPath[str], feed: given.Feed) -> None:
     """A doctor's public queue, for anyone."""
-
-    async def subscribe(mailbox: Mailbox) -> Callable[[], None]:
-        await feed.watch(doctor_id, "public", mailbox)
-        return lambda: feed.unwatch(doctor_id, "public", mailbox)
-
-    await _serve(socket, feed, subscribe)
+    await _serve(socket, feed, lambda seat: seat.watch_queue(doctor_id(number)))
 
 
 @websocket("/live/displays/{key:str}")
 async def live_display(socket: Socket, key: FromPath[str], feed: given.Feed) -> None:
     """Every doctor on a display, for whoever holds its key."""
-
-    async def subscribe(mailbox: Mailbox) -> Callable[[], None]:
-        doctor_ids = await feed.watch_display(key, mailbox)
-
-        def leave() -> None:
-            feed.unwatch_display(key, mailbox)
-            for doctor_id in doctor_ids:
-                feed.unwatch(doctor_id, "public", mailbox)
-
-        try:
-            for doctor_id in doctor_ids:
-                await feed.watch(doctor_id, "public", mailbox)
-        except BaseException:
-            leave()
-            raise
-        return leave
-
-    await _serve(socket, feed, subscribe)
+    await _serve(socket, feed, lambda seat: seat.watch_display(key))
 
 
-@websocket("/live/desk/{doctor_id:int}")
-async def live_desk(socket: Socket, doctor_id: FromPath[int], feed: given.Feed) -> None:
+@websocket("/live/desk/{number:str}")
+async def live_desk(socket: Socket, number: FromPath[str], feed: given.Feed) -> None:
     """The staff queue, for that doctor and its hospital, until the access token expires."""
 
-    async def subscribe(mailbox: Mailbox) -> Callable[[], None]:
+    async def sit_down(seat: Seat) -> None:
         actor = _actor(socket)
-        await _refuse_strangers(feed, doctor_id, actor)
-        await feed.watch(doctor_id, "desk", mailbox)
-        lasts = actor.expires_at - socket.app.state.clock().timestamp()
-        expiry = asyncio.get_running_loop().call_later(lasts, mailbox.close, Close.LOG_IN_AGAIN)
+        await _refuse_strangers(feed, doctor_id(number), actor)
+        await seat.watch_desk(doctor_id(number), actor.expires_at - socket.app.state.clock().timestamp())
 
-        def leave() -> None:
-            expiry.cancel()
-            feed.unwatch(doctor_id, "desk", mailbox)
-
-        return leave
-
-    await _serve(socket, feed, subscribe)
+    await _serve(socket, feed, sit_down)
 
 
-async def _serve(socket: Socket, feed: Feed, subscribe: Callable[[Mailbox], Awaitable[Callable[[], None]]]) -> None:
-    """Accepts, subscribes, and forwards until either side leaves.
+@websocket(NOWHERE)
+async def live_nowhere(socket: Socket, feed: given.Feed) -> None:
+    """What else is asked for does not exist."""
+
+    async def stand(_seat: Seat) -> None:
+        raise NotFound
+
+    await _serve(socket, feed, stand)
+
+
+async def _serve(socket: Socket, feed: Feed, sit_down: Callable[[Seat], Awaitable[None]]) -> None:
+    """Accepts, takes a seat, and lets go of the socket; without our protocol underneath it stays with it.
 
     A refusal is told with its close code after the accept: before it, a browser could not see the code.
     """
@@ -116,47 +76,50 @@ async def _serve(socket: Socket, feed: Feed, subscribe: Callable[[Mailbox], Awai
         await socket.close(Close.NOT_ALLOWED, "cross-origin")
         return
     await socket.accept(subprotocols=SUBPROTOCOL if SUBPROTOCOL in _offered(socket) else None)
-    mailbox = Mailbox()
+    detach = cast("Detach | None", (socket.scope.get("extensions") or {}).get(DETACH))
+    watcher = Line(feed.lines) if detach else Mailbox()
+    seat = Seat(feed, watcher)
+    with _refusing(watcher):
+        if socket.client:
+            seat.enter(socket.client.host)
+        await sit_down(seat)
+    if detach and isinstance(watcher, Line):
+        detach(watcher, seat.leave)
+    elif isinstance(watcher, Mailbox):
+        await _stay(socket, watcher, seat, feed)
+
+
+@contextmanager
+def _refusing(watcher: Line | Mailbox) -> Generator[None]:
+    """Tells the client what was raised."""
     try:
-        leave = await subscribe(mailbox)
+        yield
     except Problem as problem:
-        await socket.close(_close_code(problem), problem.code)
-        return
+        watcher.close(_close_code(problem), problem.code)
     except LOST:
-        await socket.close(Close.RESTART, "the database is away")
-        return
+        watcher.close(Close.RESTART, "the database is away")
+
+
+async def _stay(socket: Socket, mailbox: Mailbox, seat: Seat, feed: Feed) -> None:
+    """Where the server cannot detach: one task that writes and one that reads, until either ends."""
     reader = asyncio.create_task(_answer_pings(socket, feed))
-    writer = asyncio.create_task(_forward(socket, mailbox))
+    writer = asyncio.create_task(mailbox.empty(socket.send_text))
     try:
         await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
+        if not reader.done():
+            await socket.close(*writer.result())
     finally:
-        leave()
+        seat.leave()
         for task in (reader, writer):
             task.cancel()
         await asyncio.gather(reader, writer, return_exceptions=True)
 
 
-async def _forward(socket: Socket, mailbox: Mailbox) -> None:
-    while True:
-        news = await mailbox.take()
-        if isinstance(news, Close):
-            await socket.close(news)
-            return
-        for frame in news:
-            try:
-                async with asyncio.timeout(BEHIND_SECONDS):
-                    await socket.send_text(frame)
-            except TimeoutError:
-                await socket.close(Close.TOO_SLOW)
-                return
-
-
 async def _answer_pings(socket: Socket, feed: Feed) -> None:
     with suppress(WebSocketDisconnect):
         while True:
-            message = await socket.receive_text()
-            if message == PING:
-                await socket.send_text(msgspec.json.encode(Pong(feed.age)))
+            if await socket.receive_text() == PING:
+                await socket.send_text(pong(feed.age))
 
 
 def _offered(socket: Socket) -> list[str]:
@@ -176,16 +139,22 @@ def _actor(socket: Socket) -> Actor:
 
 
 async def _refuse_strangers(feed: Feed, doctor_id: int, actor: Actor) -> None:
-    topic = await feed.topic(await feed.today(doctor_id))
-    own = actor.doctor_id == doctor_id if actor.role is Role.DOCTOR else actor.hospital_id == topic.facts.hospital_id
+    facts = (await feed.shown(doctor_id)).facts
+    own = actor.doctor_id == doctor_id if actor.role is Role.DOCTOR else actor.hospital_id == facts.hospital_id
     if actor.role is Role.PATIENT or not own:
         raise Forbidden
 
 
 def _close_code(problem: Problem) -> Close:
-    if isinstance(problem, Unauthenticated):
-        return Close.LOG_IN_AGAIN
-    return Close.NO_SUCH_QUEUE if isinstance(problem, NotFound) else Close.NOT_ALLOWED
+    match problem:
+        case Unauthenticated():
+            return Close.LOG_IN_AGAIN
+        case NotFound():
+            return Close.NO_SUCH_QUEUE
+        case TooManySockets():
+            return Close.TOO_MANY
+        case _:
+            return Close.NOT_ALLOWED
 
 
 def _same_origin(socket: Socket) -> bool:
@@ -199,4 +168,4 @@ def _same_origin(socket: Socket) -> bool:
     return parts.scheme in {"http", "https"} and parts.netloc in {socket.headers.get("host"), public.netloc or None}
 
 
-ROUTES = [live_queue, live_display, live_desk]
+ROUTES = [live_queue, live_display, live_desk, live_nowhere]

@@ -17,7 +17,7 @@ from mediqon.fields import Id, PathId, WrittenReason
 from mediqon.given import Actor, Feed, Now, Pool
 from mediqon.live.channels import Appointment, DeskFrame, QueueFrame, TokenView
 from mediqon.live.feed import Feed as LiveFeed
-from mediqon.live.hub import etag
+from mediqon.live.hub import Page
 from mediqon.queues import days, desk
 from mediqon.queues.days import Known
 from mediqon.queues.models import DayKey, Facts, Priority, Status
@@ -81,8 +81,7 @@ class Events(msgspec.Struct, frozen=True):
 )
 async def public_queue(request: Request[Any, Any, Any], doctor_id: PathId, feed: Feed) -> Response[bytes]:
     """Today's line, tokens only. Answers 304 to an `If-None-Match` that is current."""
-    topic = await feed.topic(await feed.today(doctor_id))
-    return _tagged(request, topic.public.bytes, topic.public.etag)
+    return _tagged(request, (await feed.shown(doctor_id)).public)
 
 
 @get(
@@ -91,8 +90,7 @@ async def public_queue(request: Request[Any, Any, Any], doctor_id: PathId, feed:
 )
 async def token(request: Request[Any, Any, Any], code: FromPath[str], feed: Feed) -> Response[bytes]:
     """One place in line, for whoever has its code. Answers 304 to an `If-None-Match` that is current."""
-    body = msgspec.json.encode(await feed.token(code))
-    return _tagged(request, body, etag(body))
+    return _tagged(request, await feed.token(code))
 
 
 @get(
@@ -206,12 +204,11 @@ def refuse_others(facts: Facts, actor: Actor) -> None:
         raise NotFound("There is no such doctor at your hospital.")
 
 
-def _tagged(request: Request[Any, Any, Any], body: bytes, tag: str) -> Response[bytes]:
-    headers = {"ETag": tag, "Cache-Control": "no-cache"}
-    known = {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}
-    if tag in known or "*" in known:
+def _tagged(request: Request[Any, Any, Any], page: Page) -> Response[bytes]:
+    headers = {"ETag": page.etag, "Cache-Control": "no-cache"}
+    if page.is_known(request.headers.get("if-none-match", "")):
         return Response(b"", status_code=304, headers=headers, media_type="application/json")
-    return Response(body, headers=headers, media_type="application/json")
+    return Response(page.bytes, headers=headers, media_type="application/json")
 
 
 ROUTES = [

@@ -103,9 +103,9 @@ async def test_many_queues_watched_for_the_first_time_at_once_all_get_their_upda
     assert seen == moved == set(doctor_ids)
 
 
-async def test_an_unknown_live_path_is_refused(server: Server) -> None:
-    with pytest.raises(websockets.InvalidStatus):
-        await first_answer(server, "/live/nothing")
+async def test_an_unknown_live_path_is_told_so_after_the_accept(server: Server) -> None:
+    for path in ("/live/nothing", "/live/queues", "/live/queues/1/2", "/live/queues/abc"):
+        assert await first_answer(server, path) == 4404, path
 
 
 async def test_what_a_screen_shows_is_what_anybody_may_read(server: Server, clinic: Clinic) -> None:

@@ -7,7 +7,7 @@ from mediqon.queues.models import DayKey, Facts
 DAYS_MAX = 2000
 
 
-class Memory:
+class RecentDays:
     """Spares reading a day that nobody else has changed; whoever asks compares its version with the locked row's."""
 
     def __init__(self) -> None:

@@ -1,0 +1,112 @@
+"""The bus between processes, on a real Redis: subscriptions in any order, and messages for exactly who wants them."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+
+from mediqon.live.bus import Bus
+from mediqon.settings import Settings
+from wire import wire_to
+
+pytestmark = pytest.mark.anyio
+
+CHANNELS = 4
+SECONDS = 5.0
+steps = st.lists(st.tuples(st.integers(0, CHANNELS - 1), st.integers(0, 3)), max_size=30)
+"""A channel each, and how many turns of the event loop pass before it is left again; 3 stays."""
+
+
+@asynccontextmanager
+async def a_bus(url: str, heard: list[tuple[str, bytes]]) -> AsyncGenerator[Bus]:
+    bus = Bus(url, uuid4().hex, lambda channel, payload: heard.append((channel, payload)))
+    bus.start()
+    await until(lambda: bus.healthy)
+    yield bus
+    await bus.stop()
+
+
+async def until(comes_true: object) -> None:
+    assert callable(comes_true)
+    async with asyncio.timeout(SECONDS):
+        while not comes_true():
+            await asyncio.sleep(0.005)
+
+
+async def listened_to(redis: Redis, name: str) -> set[str]:
+    return {str(channel) for channel in await redis.pubsub_channels(f"{name}:*")}
+
+
+@examples(max_examples=40, deadline=None)
+@given(steps)
+async def test_whoever_comes_and_goes_in_whatever_order_exactly_what_is_wanted_is_subscribed(
+    servers: Settings, steps: list[tuple[int, int]]
+) -> None:
+    name, heard = uuid4().hex, list[tuple[str, bytes]]()
+    async with (
+        a_bus(servers.redis_url, heard) as bus,
+        Redis.from_url(servers.redis_url, decode_responses=True) as redis,
+    ):
+
+        async def visit(channel: str, turns: int) -> None:
+            await bus.subscribe(channel)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            if turns < 3:
+                await bus.unsubscribe(channel)
+
+        await asyncio.gather(*(visit(f"{name}:{number}", turns) for number, turns in steps))
+        wanted = {f"{name}:{number}" for number, turns in steps if turns == 3}
+        async with asyncio.timeout(SECONDS):
+            while await listened_to(redis, name) != wanted:
+                await asyncio.sleep(0.01)
+        for number in range(CHANNELS):
+            await redis.publish(f"{name}:{number}", b"news")
+        await until(lambda: len(heard) >= len(wanted))
+    assert Counter(heard) == Counter((channel, b"news") for channel in wanted)
+
+
+@pytest.mark.parametrize("ending", ["cut", "fall_silent"])
+async def test_after_redis_was_away_everything_wanted_meanwhile_is_heard_again(servers: Settings, ending: str) -> None:
+    there, heard = Path(unquote(urlsplit(servers.redis_url).path)), list[tuple[str, bytes]]()
+    name = uuid4().hex
+    async with wire_to(there) as (wire, directory):
+        url = servers.redis_url.replace(there.parent.as_posix(), directory.as_posix())
+        async with a_bus(url, heard) as bus, Redis.from_url(servers.redis_url, decode_responses=True) as redis:
+            await bus.subscribe(f"{name}:before")
+            await bus.subscribe(f"{name}:left")
+            getattr(wire, ending)()
+            await until(lambda: not bus.healthy)
+            await bus.subscribe(f"{name}:meanwhile")
+            await bus.unsubscribe(f"{name}:left")
+            await bus.publish(f"{name}:before", b"lost")
+            wire.mend()
+            await until(lambda: bus.healthy)
+            async with asyncio.timeout(SECONDS):
+                while await listened_to(redis, name) != {f"{name}:before", f"{name}:meanwhile"}:
+                    await asyncio.sleep(0.01)
+            for channel in ("before", "meanwhile", "left"):
+                await redis.publish(f"{name}:{channel}", b"news")
+            await until(lambda: len(heard) >= 2)
+    assert sorted(heard) == [(f"{name}:before", b"news"), (f"{name}:meanwhile", b"news")]
+
+
+async def test_a_process_that_cannot_publish_goes_on_within_its_budget(servers: Settings) -> None:
+    there = Path(unquote(urlsplit(servers.redis_url).path))
+    async with wire_to(there) as (wire, directory):
+        url = servers.redis_url.replace(there.parent.as_posix(), directory.as_posix())
+        async with a_bus(url, []) as bus:
+            wire.fall_silent()
+            async with asyncio.timeout(1):  # four times the budget, for a busy machine
+                await bus.publish("anything", b"")
+                await bus.publish("anything", b"")
+            assert not bus.healthy

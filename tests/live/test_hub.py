@@ -1,0 +1,174 @@
+"""What the hub owes to whom: nothing to nobody, the newest to everybody, and to each only what has changed."""
+
+from datetime import UTC, date, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from mediqon.hospitals.models import Policy
+from mediqon.live.channels import DeskFrame, QueueFrame
+from mediqon.live.hub import Audience, Frame, Hub, Topic
+from mediqon.queues.models import DayKey, Facts, PlaceRule, Priority, QueueState, Status, Visit
+from mediqon.queues.views import Outlook, public_frame
+
+NOW = datetime(2026, 11, 23, 3, 30, tzinfo=UTC)
+KEY = DayKey(1, date(2026, 11, 23))
+
+
+def waiting(number: int) -> Visit:
+    return Visit(
+        id=number,
+        patient_id=number,
+        patient="A Name",
+        token=f"A-W{number:02}",
+        code=f"code{number}",
+        status=Status.CHECKED_IN,
+        priority=Priority.NORMAL,
+        version=1,
+        reason=None,
+        due_at=NOW + timedelta(minutes=number),
+        place_rule=PlaceRule.WALK_IN,
+        issued_by=1,
+        seat=None,
+        scheduled_at=None,
+        booked_at=NOW,
+        checked_in_at=NOW,
+        called_at=None,
+        started_at=None,
+        ended_at=None,
+    )
+
+
+def a_day(version: int, day: date = KEY.day, visits: int = 1) -> Facts:
+    return Facts(
+        doctor_id=1,
+        doctor="Dr A. Rao",
+        room="3",
+        slot_minutes=10,
+        token_prefix="A",
+        hospital_id=1,
+        hospital="St Mary",
+        timezone="Asia/Kolkata",
+        settings=Policy(),
+        day=day,
+        version=version,
+        state=QueueState.OPEN,
+        delay_minutes=0,
+        delayed_at=None,
+        paused_until=None,
+        pause_reason=None,
+        call_seq=0,
+        hours=(),
+        visits=[waiting(number) for number in range(1, visits + 1)],
+    )
+
+
+class Screen:
+    """A watcher that remembers what it was sent."""
+
+    def __init__(self) -> None:
+        self.seen: list[QueueFrame | DeskFrame] = []
+
+    def deliver(self, doctor_id: int, frame: Frame) -> None:
+        assert doctor_id == 1
+        self.seen.append(frame.view)
+
+    def close(self, code: int) -> None: ...
+
+
+def at_once(audience: Audience) -> None:
+    while audience.send(2):
+        pass
+
+
+def test_as_time_goes_by_only_what_has_changed_on_a_screen_is_sent_again() -> None:
+    hub, screen = Hub(at_once), Screen()
+    topic = hub.accept(a_day(1), NOW)
+    screen.deliver(1, topic.public)
+    topic.audiences["public"].watchers.add(screen)
+    hub.tick(topic, NOW)
+    assert len(screen.seen) == 1
+    hub.tick(topic, NOW + timedelta(minutes=30))
+    assert len(screen.seen) == 2
+    shown = topic.public
+    hub.tick(topic, NOW + timedelta(minutes=30))
+    assert topic.public is shown
+
+
+def test_what_nobody_watches_or_asks_for_is_not_rendered() -> None:
+    rendered: list[Outlook] = []
+
+    def render(outlook: Outlook) -> QueueFrame:
+        rendered.append(outlook)
+        return public_frame(outlook)
+
+    topic = Topic(a_day(1), NOW)
+    topic.audiences["public"] = audience = Audience(topic, render)
+    for version in range(2, 50):
+        assert topic.renew(a_day(version), NOW) == []
+    assert rendered == []
+    assert {audience.frame.view.version for _ in range(10)} == {49}
+    assert len(rendered) == 1
+
+
+def test_an_older_state_that_comes_late_changes_nothing() -> None:
+    hub, screen = Hub(at_once), Screen()
+    topic = hub.accept(a_day(5), NOW)
+    topic.audiences["public"].watchers.add(screen)
+    for version in (3, 5, 7, 6, 7, 8):
+        hub.accept(a_day(version), NOW)
+    assert [frame.version for frame in screen.seen] == [7, 8]
+
+
+@examples(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 7), st.sampled_from(("come", "go", "change", "serve"))), max_size=60))
+def test_whoever_comes_and_goes_while_frames_are_under_way_nobody_goes_back_and_all_end_at_the_newest(
+    steps: list[tuple[int, str]],
+) -> None:
+    owed: list[Audience] = []
+    hub, screens, version = Hub(owed.append), [Screen() for _ in range(8)], 1
+    topic = hub.accept(a_day(version), NOW)
+    audience = topic.audiences["public"]
+    for number, step in steps:
+        if step == "come" and screens[number] not in audience.watchers:
+            screens[number] = Screen()  # as a socket: nobody comes back as the same one
+            audience.watchers.add(screens[number])
+            screens[number].deliver(1, audience.frame)
+        elif step == "go":
+            audience.watchers.discard(screens[number])
+        elif step == "change":
+            version += 1
+            hub.accept(a_day(version), NOW)
+        else:
+            audience.send(2)
+    at_once(audience)
+    for screen in screens:
+        versions = [frame.version for frame in screen.seen]
+        assert versions == sorted(set(versions))
+        assert screen not in audience.watchers or versions[-1] == version
+
+
+def test_at_midnight_everybody_is_owed_the_new_day_and_no_frame_of_the_old_one() -> None:
+    owed: list[Audience] = []
+    hub, screens = Hub(owed.append), [Screen() for _ in range(5)]
+    yesterday = hub.accept(a_day(1), NOW)
+    yesterday.audiences["public"].watchers.update(screens)
+    hub.accept(a_day(2), NOW)  # still owed when the day turns
+    today = hub.accept(a_day(0, date(2026, 11, 24)), NOW)
+    hub.turn(yesterday, today)
+    for audience in owed:
+        at_once(audience)
+    assert [[frame.date for frame in screen.seen] for screen in screens] == [[date(2026, 11, 24)]] * 5
+    hub.unwatch(1, "public", screens[0])
+    assert len(today.audiences["public"].watchers) == 4
+
+
+def test_a_code_is_found_while_its_visit_stands_on_a_day_that_is_held() -> None:
+    hub = Hub(at_once)
+    hub.accept(a_day(1, visits=2), NOW)
+    assert (hub.day_of("code1"), hub.day_of("code2")) == (KEY, KEY)
+    hub.accept(a_day(2, visits=1), NOW)
+    assert (hub.day_of("code1"), hub.day_of("code2")) == (KEY, None)
+    hub.forget(KEY)
+    assert (hub.day_of("code1"), hub.topic(KEY), list(hub.topics())) == (None, None, [])

@@ -1,0 +1,175 @@
+"""The live paths under other circumstances: TLS, another protocol underneath, crowds, handshakes without an end."""
+
+import asyncio
+import shutil
+import ssl
+import subprocess
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from builders import Clinic, Server
+from conftest import Clock, serving
+from mediqon.database import connection
+from mediqon.live import lines, protocol
+from mediqon.settings import Settings
+from rawsocket import PING, PONG, TEXT, Raw, masked, raw
+
+pytestmark = pytest.mark.anyio
+
+BURST = 200
+QUEUES = 500
+CROWD_SECONDS = 30
+SMALL_BYTES = 4096
+ADD_DOCTORS = """
+with added as (
+    insert into users (name, email, password_hash, role, hospital_id)
+    select 'Dr ' || n, 'many' || n || '@example.org', 'x', 'doctor', $1 from generate_series(1, $2::int) n returning id
+)
+insert into doctors (user_id, hospital_id, specialty, room, token_prefix, slot_minutes)
+select id, $1, 'General', '1', 'M', 10 from added returning id
+"""
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["uvloop", "asyncio"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    return "asyncio", {"use_uvloop": request.param}
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> dict[str, Any]:
+    """uvicorn's settings for TLS with a certificate of this test's own."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("makes its certificate with openssl")
+    key, signed = tmp_path / "key.pem", tmp_path / "cert.pem"
+    asked = "-x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1"
+    named = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", signed]
+    subprocess.run([openssl, "req", *asked.split(), *named], check=True, capture_output=True)
+    return {"ssl_keyfile": str(key), "ssl_certfile": str(signed)}
+
+
+async def test_under_tls_frames_pings_and_slow_clients_are_as_everywhere(
+    server: Server,
+    clinic: Clinic,
+    clock: Clock,
+    certificate: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lines, "BEHIND_SECONDS", 60.0)  # a busy machine may take longer over the burst than 10 s
+    trust = ssl.create_default_context(cafile=certificate["ssl_certfile"])
+    path = f"/live/queues/{clinic.doctor_id}"
+    async with (
+        serving(server.settings, clock, **certificate) as secure,
+        secure.watch(path, ssl=trust) as screen,
+        raw(secure.url, tls=trust, receive_bytes=SMALL_BYTES) as slow,
+    ):
+        await slow.ask(path)
+        assert (await screen.frame())["version"] == 0
+        for number in range(BURST):
+            await clinic.reception.walk_in(clinic.doctor_id, f"Walker {number}")
+        assert len((await screen.version(BURST))["tokens"]) == BURST
+        seen: list[int] = []
+        while not seen or seen[-1] < BURST:
+            seen.append(msgspec.json.decode(await slow.next(TEXT))["version"])
+        assert seen == sorted(set(seen))
+        slow.send(masked(PING, b"there"))
+        assert await slow.next(PONG) == b"there"
+        await screen.connection.close(1000)
+        assert screen.connection.close_code == 1000
+
+
+async def test_on_a_server_without_our_protocol_the_same_paths_do_the_same(
+    server: Server, clinic: Clinic, clock: Clock
+) -> None:
+    display = await clinic.display()
+    desk, wall = f"/live/desk/{clinic.doctor_id}", f"/live/displays/{display['key']}"
+    async with (
+        serving(server.settings, clock, ws="websockets-sansio") as other,
+        other.watch(f"/live/queues/{clinic.doctor_id}") as screen,
+        other.watch(desk, clinic.doctor) as doctor,
+        other.watch(desk) as stranger,
+        other.watch("/live/queues/99999") as nowhere,
+        other.watch(wall) as revoked,
+    ):
+        assert (await screen.frame())["type"] == "queue"
+        assert (await doctor.frame())["type"] == "desk"
+        assert (await stranger.closed(), await nowhere.closed()) == (4401, 4404)
+        await clinic.reception.walk_in(clinic.doctor_id)
+        assert len((await screen.version(1))["tokens"]) == 1
+        await screen.connection.send("ping")
+        assert "age" in await screen.until(lambda frame: frame["type"] == "pong")
+        await clinic.reception.delete(f"/displays/{display['id']}")
+        assert await revoked.closed() == 4404
+
+
+async def test_one_address_may_not_take_all_the_sockets(settings: Settings, server: Server, clinic: Clinic) -> None:
+    crowded = msgspec.structs.replace(settings, sockets_per_address=2, trusted_proxies="127.0.0.1")
+    path = f"/live/queues/{clinic.doctor_id}"
+
+    def at(address: str) -> dict[str, Any]:
+        return {"additional_headers": {"X-Forwarded-For": address}}
+
+    async with serving(crowded, Clock()) as proxied, proxied.watch(path, **at("203.0.113.9")) as first:
+        async with (
+            proxied.watch(path, **at("203.0.113.9")) as second,
+            proxied.watch(path, **at("203.0.113.9")) as third,
+        ):
+            assert (await first.frame())["type"] == (await second.frame())["type"] == "queue"
+            assert await third.closed() == 4429
+            async with proxied.watch(path, **at("203.0.113.10")) as elsewhere:
+                assert (await elsewhere.frame())["type"] == "queue"
+        async with proxied.watch(path, **at("203.0.113.9")) as again:
+            assert (await again.frame())["type"] == "queue"
+
+
+async def test_a_request_that_never_ends_is_hung_up_on(
+    server: Server, clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.2)
+    path = f"/live/queues/{clinic.doctor_id}"
+    for begun in (b"", b"GET /live", b"GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"):
+        async with raw(server.url) as client:
+            client.send(begun)
+            assert await client.reader.read() == b""
+    async with raw(server.url) as client:
+        await client.ask(path)
+        await asyncio.sleep(0.3)
+        client.send(masked(PING, b"still here"))
+        assert await client.next(PONG) == b"still here"
+
+
+async def test_hundreds_of_queues_watched_for_the_first_time_in_one_second_all_get_their_updates(
+    server: Server, clinic: Clinic, clock: Clock
+) -> None:
+    async with connection(server.settings) as conn:
+        doctor_ids = [row["id"] for row in await conn.fetch(ADD_DOCTORS, clinic.hospital_id, QUEUES)]
+    async with serving(server.settings, clock) as second, AsyncExitStack() as open_:
+        clients = [await open_.enter_async_context(raw(second.url)) for _ in doctor_ids]
+        paths = [f"/live/queues/{doctor_id}" for doctor_id in doctor_ids]
+        await asyncio.gather(*(client.ask(path) for client, path in zip(clients, paths, strict=True)))
+        hospital = f"/hospitals/{clinic.hospital_id}/settings"
+        # Published for every doctor of the hospital, by the other process.
+        changed = asyncio.create_task(clinic.reception.patch(hospital, {"name": "St Mary's"}))
+        await asyncio.gather(*(renamed(client) for client in clients))
+        assert (await changed).status == 200
+
+
+async def renamed(client: Raw) -> None:
+    async with asyncio.timeout(CROWD_SECONDS):
+        while msgspec.json.decode(await client.next(TEXT))["hospital"] != "St Mary's":
+            pass
+
+
+async def test_polls_answered_in_front_of_the_application_are_its_own_answers(server: Server, clinic: Clinic) -> None:
+    visit = await clinic.reception.book(clinic.doctor_id, patient={"name": "A"})
+    for path in (f"/queues/{clinic.doctor_id}", f"/tokens/{visit['code']}"):
+        first = await server.anybody.get(path)
+        for known in ("", first.headers["etag"], '"other"'):
+            front = await server.anybody.get(path, if_none_match=known)
+            behind = await server.anybody.get(f"{path}?anything", if_none_match=known)
+            assert (front.status, front.raw) == (behind.status, behind.raw)
+            assert dict(front.headers) == dict(behind.headers)
