@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from mediqon.database import connection
-from mediqon.hospitals import doctors_file, importing
+from mediqon.hospitals import doctors, doctors_file, importing
 from mediqon.hospitals.importing import Imported
 from mediqon.settings import Settings
 
@@ -22,4 +22,6 @@ async def import_doctors(
             return importing.preview(file, known)
         logins = await importing.new_logins(file, known)
         async with conn.transaction():
-            return await importing.write(conn, hospital_id, file, logins, now=now)
+            done = await importing.write(conn, hospital_id, file, logins, now=now)
+        await doctors.touch_opened(conn, [doctor.id for doctor in done.doctors if doctor.id], now)
+        return done

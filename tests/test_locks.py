@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from builders import Answer, Clinic, Server
+from builders import Answer, Clinic, Server, refused
 from mediqon.database import Connection, connection
 
 pytestmark = pytest.mark.anyio
@@ -132,3 +132,33 @@ async def test_a_change_of_room_counts_also_when_somebody_opens_the_day_at_that_
     assert (await changes).status == 200
     shown = await server.anybody.get(f"/queues/{clinic.doctor_id}")
     assert (shown["version"], shown["room"]) == (2, "9")
+
+
+async def test_other_hours_hold_also_on_a_day_that_somebody_opens_while_they_are_written(
+    server: Server, clinic: Clinic
+) -> None:
+    await clinic.reception.walk_in(clinic.doctor_id)
+    hours = {"windows": [{"weekday": 1, "start": "15:00", "end": "16:00"}]}
+    async with holding(server, "select from queues where doctor_id = $1 for update", clinic.doctor_id) as conn:
+        changes = asyncio.create_task(clinic.reception.put(f"/doctors/{clinic.doctor_id}/schedule", hours))
+        await waiting(conn, 1)
+        first = await clinic.reception.book(clinic.doctor_id, date="2026-11-24", patient={"name": "Early"})
+        assert first["token"] == "A-001"
+    assert (await changes).status == 200
+    late = await clinic.reception.book(clinic.doctor_id, date="2026-11-24", time="09:10", patient={"name": "Late"})
+    refused(late, 409, "slot_unavailable")
+    assert late["next_free"] == "15:10"
+
+
+async def test_other_settings_hold_also_on_a_day_that_somebody_opens_while_they_are_written(
+    server: Server, clinic: Clinic
+) -> None:
+    await clinic.reception.walk_in(clinic.doctor_id)
+    where = f"/hospitals/{clinic.hospital_id}/settings"
+    async with holding(server, "select from queues where doctor_id = $1 for update", clinic.doctor_id) as conn:
+        changes = asyncio.create_task(clinic.reception.patch(where, {"horizon_days": 2}))
+        await waiting(conn, 1)
+        assert (await clinic.reception.book(clinic.doctor_id, date="2026-11-30", patient={"name": "A"})).status == 201
+    assert (await changes).status == 200
+    late = await clinic.reception.book(clinic.doctor_id, date="2026-11-30", patient={"name": "B"})
+    refused(late, 409, "day_full")

@@ -70,6 +70,8 @@ SEAT = {
 }
 HOT: list[tuple[str, str, list[Any]]] = [
     ("queues", "lock_days", [[1], [DAY]]),
+    ("queues", "lock_free_days", [[1], [DAY]]),
+    ("hospitals", "touch_days", [[1], DAY]),
     ("queues", "lock_visit_day", [7, "hospital", 1, 1, None]),
     ("queues", "find_visit", [7, "hospital", 1, 1, None]),
     ("queues", "save_change", [json.dumps([{"id": 7, **IMAGE}]), json.dumps([EVENT]), json.dumps([TODAY])]),
@@ -84,6 +86,7 @@ HOT: list[tuple[str, str, list[Any]]] = [
     ("appointments", "find_code", ["code-7"]),
     ("appointments", "patient_days", [7, 50]),
     ("hospitals", "sold_seats", [1, DAY]),
+    ("hospitals", "day_closed", [1, DAY]),
 ]
 
 

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 import asyncpg
@@ -20,6 +20,7 @@ from mediqon.errors import (
     SlotTaken,
     SlotUnavailable,
 )
+from mediqon.fields import HORIZON_DAYS_MAX
 from mediqon.hospitals import calendar
 from mediqon.hospitals.slots import Sale, Seat, Sold, clock, grid, instant, local_day, minute_of
 from mediqon.queues import days
@@ -59,19 +60,31 @@ class Draft(NamedTuple):
     code: str
 
 
+class DayBusy(Problem):
+    """Somebody else is changing this day: whoever wants it has to wait. Never told to a client."""
+
+
+class Again(NamedTuple):
+    """A second order of somebody whose first, of the same row, is about to be served."""
+
+    first: Draft
+
+
 async def sell(
-    conn: Connection, orders: Sequence[Order], known: Known = days.nothing, *, sure: bool = False
+    conn: Connection, orders: Sequence[Order], known: Known = days.nothing, *, sure: bool = False, wait: bool = True
 ) -> list[Booked | Problem]:
     """Sells a seat to each, in order; a refusal stands in the place of the one refused.
+
+    Unless `wait`, a day that somebody else is changing right now is let be: DayBusy for those who asked for it.
 
     Refusals: SlotPast, AlreadyBooked (with its id), SlotTaken (with `next_free`), SlotUnavailable, DayFull,
     QueueClosed, NotFound. Raises UniqueViolationError where a seat had gone with a visit to another doctor; when
     `sure`, these are looked up first.
     """
-    locked = await days.lock_all(conn, {order.key for order in orders}, known)
+    locked = await days.lock_all(conn, {order.key for order in orders}, known, wait=wait)
     now = max(order.now for order in orders)
     counters = {key: Counter(facts, await _sold(conn, facts, sure=sure), now) for key, facts in locked.items()}
-    drafts = [counters[order.key].draft(order) for order in orders]
+    drafts = [counters[order.key].draft(order) if order.key in counters else DayBusy() for order in orders]
     rows = await conn.fetch(SQL.sell_seats, [_row(each, locked) for each in drafts if isinstance(each, Draft)])
     sold = {row["code"]: row for row in rows}
     changes: dict[DayKey, list[Change]] = {}
@@ -96,17 +109,23 @@ class Counter:
         self._facts = facts
         seats = grid(facts.day, facts.timezone, facts.slot_minutes, facts.hours)
         too_far = calendar.past_horizon(facts.day, facts.timezone, facts.settings, now)
-        self._sale = Sale(seats, sold, since=now, past_horizon=too_far)
+        self._sale = Sale(seats, sold, since=now, closed=too_far)
         self._open = {visit.patient_id: visit.id for visit in facts.visits if visit.status not in OVER}
+        self._served: dict[int, Draft] = {}
 
-    def draft(self, order: Order) -> Draft | Problem:
+    def draft(self, order: Order) -> Draft | Again | Problem:
         """A seat put aside for this order, or why there is none."""
+        if order.somebody is None and order.actor.id in self._served:
+            return Again(self._served[order.actor.id])
         try:
             seat = self._seat(order)
         except Problem as problem:
             return problem
         token = calendar.token_label(self._facts.token_prefix, seat.number)
-        return Draft(order, seat, token, secrets.token_urlsafe(CODE_BYTES))
+        draft = Draft(order, seat, token, secrets.token_urlsafe(CODE_BYTES))
+        if order.somebody is None:
+            self._served[order.actor.id] = draft
+        return draft
 
     def _seat(self, order: Order) -> Seat:
         facts = self._facts
@@ -121,12 +140,8 @@ class Counter:
         return seat
 
     def _refuse_second(self, order: Order) -> None:
-        if order.somebody is not None:
-            return
-        if order.actor.id in self._open:
-            visit_id = self._open[order.actor.id]
-            raise AlreadyBooked(id=visit_id, appointment_id=visit_id)
-        self._open[order.actor.id] = 0
+        if order.somebody is None and order.actor.id in self._open:
+            raise already_booked(self._open[order.actor.id])
 
 
 async def _sold(conn: Connection, facts: Facts, *, sure: bool) -> list[Sold]:
@@ -186,13 +201,28 @@ def _visit(draft: Draft, row: asyncpg.Record) -> Visit:
 
 
 def _outcome(
-    draft: Draft | Problem, sold: dict[str, asyncpg.Record], after: dict[DayKey, Facts], now: datetime
+    draft: Draft | Again | Problem, sold: dict[str, asyncpg.Record], after: dict[DayKey, Facts], now: datetime
 ) -> Booked | Problem:
     if isinstance(draft, Problem):
         return draft
-    if draft.code not in sold:
+    first = draft.first if isinstance(draft, Again) else draft
+    if first.code not in sold:
         return NotFound("There is no such account any more.")
-    return Booked(after[draft.order.key], sold[draft.code]["id"], now)
+    visit_id: int = sold[first.code]["id"]
+    return already_booked(visit_id) if isinstance(draft, Again) else Booked(after[draft.order.key], visit_id, now)
+
+
+def already_booked(visit_id: int) -> AlreadyBooked:
+    """The refusal that names the open visit."""
+    return AlreadyBooked(id=visit_id, appointment_id=visit_id)
+
+
+def refuse_far_days(day: date, today: date) -> None:
+    """Raises SlotPast or DayFull for a day that no hospital sells: `sell` makes a row of any day it is asked for."""
+    if day < today:
+        raise SlotPast
+    if day > today + timedelta(days=HORIZON_DAYS_MAX):
+        raise DayFull
 
 
 def refuse_past(timezone: str, day: date, time: str | None, now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import msgspec
@@ -92,11 +92,10 @@ def hit(facts: Facts, leave: Leave) -> list[Visit]:
 
 
 def _edge(facts: Facts, leave: Leave, text: str) -> datetime:
-    """A local time of the leave as UTC; in a clock change's gap, the first instant after it."""
+    """A local time of the leave as UTC; in a clock change's gap, the first instant after it. The calendar ends."""
     minute = minute_of(text)
-    while (at := instant(leave.date, minute, facts.timezone)) is None:
-        minute += 1
-    return at
+    later = (instant(leave.date, each, facts.timezone) for each in range(minute, minute + MINUTES_OF_DAY))
+    return next((at for at in later if at is not None), datetime.max.replace(tzinfo=UTC))
 
 
 def _leave(row: asyncpg.Record) -> Leave:

@@ -69,9 +69,10 @@ async def book(
     """
     attempt = await idempotency.attempt(request, actor.id)
     _refuse_wrong_patient(data, actor)
-    key = DayKey(data.doctor_id, data.date) if data.date else await feed.today(data.doctor_id)
-    order = Order(key, data.time, data.reason, data.patient, actor, now)
+    today = await feed.today(data.doctor_id)
+    order = Order(today._replace(day=data.date or today.day), data.time, data.reason, data.patient, actor, now)
     if not attempt.key:
+        booking.refuse_far_days(order.key.day, today.day)
         return _view(*await counter.book(order))
     async with transaction(pool) as conn:
         if replay := await idempotency.earlier(conn, attempt, now=now):

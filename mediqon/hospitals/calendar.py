@@ -37,7 +37,10 @@ async def read_day(conn: Connection, practice: Practice, day: date, *, now: date
     rows = await conn.fetch(SQL.day_hours, doctor.id, day.weekday(), day)
     seats = grid(day, practice.timezone, doctor.slot_minutes, tuple(Hours(*row) for row in rows))
     sold = [Sold(*row) for row in await conn.fetch(SQL.sold_seats, doctor.id, day)]
-    return Sale(seats, sold, since=now, past_horizon=past_horizon(day, practice.timezone, practice.policy, now))
+    closed = past_horizon(day, practice.timezone, practice.policy, now) or await conn.fetchval(
+        SQL.day_closed, doctor.id, day
+    )
+    return Sale(seats, sold, since=now, closed=closed)
 
 
 def past_horizon(day: date, timezone: str, policy: Policy, now: datetime) -> bool:

@@ -1,7 +1,7 @@
 """A hospital's doctors and their hours, written. Each verb's caller owns the transaction."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 
 import asyncpg
@@ -72,13 +72,20 @@ async def date_hours(conn: Connection, doctor_id: int, day: date) -> list[DateWi
 
 async def touch(conn: Connection, doctor_ids: Sequence[int], today: date) -> None:
     """Counts a change of what the screens of these doctors show, from their hospital's `today` on."""
-    await conn.execute(SQL.touch_today, doctor_ids, today)
-    await conn.execute(SQL.touch_later, doctor_ids, today)
+    await conn.execute(SQL.touch_days, doctor_ids, today)
 
 
 async def touch_hours(conn: Connection, doctor_id: int, today: date) -> None:
     """Counts a change of hours on every day from `today` on that has a row; nobody keeps anything of the others."""
     await conn.execute(SQL.touch_later, [doctor_id], today - timedelta(days=1))
+
+
+async def touch_opened(conn: Connection, doctor_ids: Sequence[int], now: datetime) -> None:
+    """Counts a change that is committed once more, on the days after today.
+
+    A day that got its row while the change was being written was read as it had been, and not counted.
+    """
+    await conn.execute(SQL.touch_opened, doctor_ids, now)
 
 
 def checked(windows: Iterable[Window]) -> list[Window]:

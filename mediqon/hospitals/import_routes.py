@@ -12,7 +12,7 @@ from mediqon.auth.models import Role
 from mediqon.database import reading, transaction
 from mediqon.fields import PathId
 from mediqon.given import Actor, Feed, Now, Pool, Request
-from mediqon.hospitals import doctors_file, importing
+from mediqon.hospitals import doctors, doctors_file, importing
 from mediqon.hospitals.importing import Imported
 
 
@@ -61,7 +61,10 @@ async def import_doctors(
             return replay
         answer = await importing.write(conn, hospital_id, file, logins, now=now)
         await idempotency.keep(conn, attempt, answer.without_passwords, status=200)
-    await feed.publish_hospital([doctor.id for doctor in answer.doctors if doctor.id and not doctor.created])
+    changed = [doctor.id for doctor in answer.doctors if doctor.id and not doctor.created]
+    async with reading(pool) as conn:
+        await doctors.touch_opened(conn, changed, now)
+    await feed.publish_hospital(changed)
     return answer
 
 

@@ -78,6 +78,8 @@ async def change_doctor(
         await doctors.change(conn, doctor_id, actor.hospital_id, data)
         doctor, timezone, _ = await find_practice(conn, doctor_id)
         await doctors.touch(conn, [doctor_id], local_day(now, timezone))
+    async with reading(pool) as conn:
+        await doctors.touch_opened(conn, [doctor_id], now)
     await feed.publish_today(doctor_id)
     return doctor
 
@@ -89,9 +91,12 @@ async def set_schedule(doctor_id: PathId, data: JSONBody[Schedule], actor: Actor
     async with transaction(pool) as conn:
         await doctors.lock_own(conn, doctor_id, actor.hospital_id)
         await doctors.set_hours(conn, doctor_id, windows)
-        timezone = (await find_practice(conn, doctor_id)).timezone
-        await doctors.touch_hours(conn, doctor_id, local_day(now, timezone))
-        return await doctors.hours(conn, doctor_id)
+        today = local_day(now, (await find_practice(conn, doctor_id)).timezone)
+        await doctors.touch_hours(conn, doctor_id, today)
+        schedule = await doctors.hours(conn, doctor_id)
+    async with reading(pool) as conn:  # a day that got its row meanwhile was read with the hours it had
+        await doctors.touch_hours(conn, doctor_id, today)
+    return schedule
 
 
 @get("/doctors/{doctor_id:int}/schedule")

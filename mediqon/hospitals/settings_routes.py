@@ -8,7 +8,7 @@ from mediqon.auth.models import Role
 from mediqon.database import reading, transaction
 from mediqon.fields import PathId
 from mediqon.given import Actor, Feed, Now, Pool
-from mediqon.hospitals import settings
+from mediqon.hospitals import doctors, settings
 from mediqon.hospitals.models import HospitalSettings, SettingsChange
 
 hospital_only = only(Role.HOSPITAL)
@@ -30,6 +30,8 @@ async def change_settings(
     refuse_elsewhere(hospital_id, actor)
     async with transaction(pool) as conn:
         changed = await settings.change(conn, hospital_id, data, now=now)
+    async with reading(pool) as conn:
+        await doctors.touch_opened(conn, changed.doctor_ids, now)
     await feed.publish_hospital(changed.doctor_ids)
     return changed.settings
 

@@ -74,10 +74,10 @@ def _starts(window: Hours, slot_minutes: int) -> Iterator[int]:
 class Sale:
     """What can still be sold of a day: neither number nor, after a change of hours, time is given twice."""
 
-    def __init__(self, grid: Grid, sold: Iterable[Sold], *, since: datetime | None = None, past_horizon: bool = False):
-        """Nothing that began before `since` is sold, and nothing at all past the booking horizon."""
+    def __init__(self, grid: Grid, sold: Iterable[Sold], *, since: datetime | None = None, closed: bool = False):
+        """Nothing that began before `since` is sold, and nothing at all of a day that is closed or too far away."""
         self.grid = grid
-        self._since, self._past_horizon = since, past_horizon
+        self._since, self._closed = since, closed
         self._numbers: set[int] = set()
         self._moved_in: Counter[datetime] = Counter()
         for each in sold:
@@ -88,7 +88,7 @@ class Sale:
 
     def at(self, minute: int) -> list[Seat]:
         """The free seats that start at a local minute."""
-        if self._past_horizon:
+        if self._closed:
             return []
         free = [seat for seat in self.grid.by_minute.get(minute, ()) if seat.number not in self._numbers]
         if not free or (self._since is not None and free[0].at < self._since):

@@ -76,14 +76,20 @@ async def lock(conn: Connection, key: DayKey, known: Known = nothing) -> Facts:
     return (await lock_all(conn, [key], known))[key]
 
 
-async def lock_all(conn: Connection, keys: Iterable[DayKey], known: Known = nothing) -> dict[DayKey, Facts]:
-    """Several days at once, locked in one order so that nobody waits for each other. Raises NotFound."""
+async def lock_all(
+    conn: Connection, keys: Iterable[DayKey], known: Known = nothing, *, wait: bool = True
+) -> dict[DayKey, Facts]:
+    """Several days at once, locked in one order so that nobody waits for each other. Raises NotFound.
+
+    Unless `wait`, days that are locked by somebody else are left out.
+    """
     asked = sorted(set(keys))
     columns = [key.doctor_id for key in asked], [key.day for key in asked]
-    rows = await conn.fetch(SQL.lock_days, *columns)
+    lock_days = SQL.lock_days if wait else SQL.lock_free_days
+    rows = await conn.fetch(lock_days, *columns)
     if len(rows) < len(asked):
         await _open(conn, *columns)
-        rows = await conn.fetch(SQL.lock_days, *columns)
+        rows = await conn.fetch(lock_days, *columns)
     return {(key := DayKey(*where)): await _read(conn, key, version, known) for *where, version in rows}
 
 

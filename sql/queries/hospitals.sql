@@ -82,17 +82,37 @@ returning user_id;
 -- Changes a doctor's name or address. $1 user, $2 name, $3 email.
 update users set name = coalesce($2, name), email = coalesce(lower($3), email) where id = $1;
 
--- name: touch_today
--- Counts a change of what today's screens of these doctors show, such as a name or a room; a day that nobody has touched
--- yet gets its row, so that this counts too. $1 doctors, $2 today.
+-- name: touch_days
+-- Counts a change of what the screens of these doctors show, such as a name or a room, on every day from today on that has
+-- a row, locked in the one order of all; a today that nobody has touched yet gets its row, so that this counts too.
+-- $1 doctors, $2 today.
+with asked as (
+    select doctor_id, day from queues where doctor_id = any ($1) and day >= $2 order by doctor_id, day for update
+), counted as (
+    update queues set version = version + 1
+    from asked where queues.doctor_id = asked.doctor_id and queues.day = asked.day
+    returning queues.doctor_id, queues.day
+)
 insert into queues (doctor_id, day, version)
-select id, $2, 1 from unnest($1::bigint[]) as touched (id) order by id
+select id, $2, 1 from unnest($1::bigint[]) as touched (id)
+where not exists (select from counted where doctor_id = id and day = $2) order by id
 on conflict (doctor_id, day) do update set version = queues.version + 1;
 
 -- name: touch_later
--- The same for the days to come that have a row. $1 doctors, $2 today.
+-- The same for the days after that one alone, and no row is made. $1 doctors, $2 day.
 with later as (
     select doctor_id, day from queues where doctor_id = any ($1) and day > $2 order by doctor_id, day for update
+)
+update queues set version = version + 1
+from later where queues.doctor_id = later.doctor_id and queues.day = later.day;
+
+-- name: touch_opened
+-- The same for the days after today at each doctor's hospital. $1 doctors, $2 now.
+with later as (
+    select q.doctor_id, q.day
+    from queues q join doctors d on d.id = q.doctor_id join hospitals h on h.id = d.hospital_id
+    where q.doctor_id = any ($1) and q.day > ($2::timestamptz at time zone h.timezone)::date
+    order by q.doctor_id, q.day for update of q
 )
 update queues set version = version + 1
 from later where queues.doctor_id = later.doctor_id and queues.day = later.day;
@@ -156,6 +176,10 @@ order by start_minute;
 -- Seats of a day that are taken. $1 doctor, $2 day.
 select seat, scheduled_at from appointments
 where issued_by = $1 and day = $2 and seat is not null and (status <> 'CANCELLED' or checked_in_at is not null);
+
+-- name: day_closed
+-- Whether a day is closed: nothing of it is sold any more. $1 doctor, $2 day.
+select exists (select from queues where doctor_id = $1 and day = $2 and state = 'CLOSED');
 
 -- name: insert_display
 -- $1 hospital, $2 name, $3 key, $4 doctors, $5 languages.

@@ -1,9 +1,12 @@
 -- The line of one doctor's day. Every change locks the queue row first (`lock_queue`), so a day's changes happen one by one.
 
 -- name: open_queues
--- Makes the rows of these days where they are missing, in one order. $1 doctors, $2 days (of equal length).
+-- Makes the rows of these days where they are missing, in one order. A row that is there is not even tried: `on conflict`
+-- would wait for whoever changes it. $1 doctors, $2 days (of equal length).
 insert into queues (doctor_id, day)
-select doctor_id, day from unnest($1::bigint[], $2::date[]) as asked (doctor_id, day) order by doctor_id, day
+select doctor_id, day from unnest($1::bigint[], $2::date[]) as asked (doctor_id, day)
+where not exists (select from queues q where q.doctor_id = asked.doctor_id and q.day = asked.day)
+order by doctor_id, day
 on conflict do nothing;
 
 -- name: count_walk_in
@@ -19,6 +22,14 @@ from unnest($1::bigint[], $2::date[]) as asked (doctor_id, day)
 join queues q on q.doctor_id = asked.doctor_id and q.day = asked.day
 order by q.doctor_id, q.day
 for update of q;
+
+-- name: lock_free_days
+-- The same without waiting: a day that somebody else has locked is left out too. $1 doctors, $2 days (of equal length).
+select q.doctor_id, q.day, q.version
+from unnest($1::bigint[], $2::date[]) as asked (doctor_id, day)
+join queues q on q.doctor_id = asked.doctor_id and q.day = asked.day
+order by q.doctor_id, q.day
+for update of q skip locked;
 
 -- name: lock_visit_day
 -- The day of a visit, locked, if the asker may see the visit: its patient, its doctor, its hospital.

@@ -94,3 +94,11 @@ async def test_bookings_and_a_change_of_the_date_at_once_do_not_block_each_other
         *(clinic.reception.put(path(clinic), {"windows": [{"start": "09:00", "end": "13:00"}]}) for _ in range(4)),
     )
     assert {answer.status for answer in answers} == {200, 201}
+
+
+async def test_a_day_that_is_closed_has_no_free_slot(clinic: Clinic) -> None:
+    await clinic.reception.post(f"/queues/{clinic.doctor_id}/close", {})
+    refused(await clinic.reception.book(clinic.doctor_id, patient={"name": "Late"}), 409, "queue_closed")
+    assert await free(clinic, "2026-11-23") == []
+    await clinic.reception.post(f"/queues/{clinic.doctor_id}/resume")
+    assert len(await free(clinic, "2026-11-23")) == 24
