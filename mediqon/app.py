@@ -28,9 +28,12 @@ import mediqon.queues.session_routes
 import mediqon.web.routes
 from mediqon import given, openapi
 from mediqon.auth.access import provide_actor
+from mediqon.auth.ended import REFRESH_SECONDS, EndedSessions
+from mediqon.auth.throttle import Throttle
 from mediqon.database import LOST, Pool, open_pool, reading
-from mediqon.errors import Unavailable, answer_problem
+from mediqon.errors import Unavailable
 from mediqon.live.feed import Feed, every
+from mediqon.problem_json import answer_problem
 from mediqon.queues.night import EVERY_SECONDS, close_old_days
 from mediqon.settings import Settings
 
@@ -90,14 +93,23 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
         try:
             installation = str(await pool.fetchval("select id from installation"))
             feed = Feed(pool, settings.redis_url, installation, clock)
-            app.state.update({"pool": pool, "feed": feed})
+            ended = EndedSessions()
+            await ended.refresh(pool, now=clock())
+            throttle = Throttle(settings.redis_url, f"{installation}:{settings.db_name}")
+            app.state.update({"pool": pool, "feed": feed, "ended": ended, "throttle": throttle})
             feed.start()
-            night = asyncio.create_task(every(EVERY_SECONDS, lambda: close_old_days(pool, feed, clock())), name="night")
+            regular = (
+                every(EVERY_SECONDS, lambda: close_old_days(pool, feed, clock())),
+                every(REFRESH_SECONDS, lambda: ended.refresh(pool, now=clock())),
+            )
+            tasks = [asyncio.create_task(work) for work in regular]
             try:
                 yield
             finally:
-                night.cancel()
+                for task in tasks:
+                    task.cancel()
                 await feed.stop()
+                await throttle.stop()
         finally:
             await _close(pool)
 
@@ -122,6 +134,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
         dependencies={
             "pool": Provide(_pool, sync_to_thread=False),
             "feed": Provide(_feed, sync_to_thread=False),
+            "ended": Provide(_ended, sync_to_thread=False),
             "now": Provide(clock, sync_to_thread=False, use_cache=False),
             "actor": Provide(provide_actor, sync_to_thread=False),
         },
@@ -149,6 +162,10 @@ def _pool(state: State) -> Pool:
 
 def _feed(state: State) -> Feed:
     return state.feed
+
+
+def _ended(state: State) -> EndedSessions:
+    return state.ended
 
 
 async def _add_security_headers(response: Response[Any]) -> Response[Any]:

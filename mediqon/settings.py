@@ -26,11 +26,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     db_name: str = "mediqon"
     redis_url: str = ""
     jwt_secret: str = ""
+    jwt_secret_previous: str = ""
     data_dir: Path = Path(".mediqon")
     db_pool: int = 8
     public_url: str = ""
     trusted_proxies: str = ""
     log_level: str = "info"
+
+    @property
+    def jwt_secrets(self) -> tuple[str, ...]:
+        """What may have signed a token: the secret that signs now, and the one before it while that is configured."""
+        return (self.jwt_secret, self.jwt_secret_previous) if self.jwt_secret_previous else (self.jwt_secret,)
+
+    @property
+    def over_tls(self) -> bool:
+        """Whether people reach us over TLS."""
+        return self.public_url.startswith("https://")
 
     def as_environment(self) -> dict[str, str]:
         """The same settings as environment variables, for a child process."""
@@ -46,6 +57,7 @@ VARIABLES = {
     "DB_NAME": "db_name",
     "REDIS_URL": "redis_url",
     "JWT_SECRET": "jwt_secret",
+    "MEDIQON_JWT_SECRET_PREVIOUS": "jwt_secret_previous",
     "MEDIQON_DATA_DIR": "data_dir",
     "MEDIQON_DB_POOL": "db_pool",
     "MEDIQON_PUBLIC_URL": "public_url",
@@ -89,6 +101,8 @@ def _checked(settings: Settings) -> Settings:
         )
     if settings.jwt_secret and len(settings.jwt_secret.encode()) < JWT_SECRET_MIN_BYTES:
         raise SettingsError(f"JWT_SECRET is shorter than {JWT_SECRET_MIN_BYTES} bytes. Leave it out to have one made.")
+    if settings.jwt_secret_previous and len(settings.jwt_secret_previous.encode()) < JWT_SECRET_MIN_BYTES:
+        raise SettingsError(f"MEDIQON_JWT_SECRET_PREVIOUS is shorter than {JWT_SECRET_MIN_BYTES} bytes.")
     for variable, port in (("PORT", settings.port), ("DB_PORT", settings.db_port)):
         if not 0 <= port <= 65535:
             raise SettingsError(f"{variable} must be between 0 and 65535, not {port}.")

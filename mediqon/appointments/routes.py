@@ -11,6 +11,7 @@ from mediqon.appointments import booking, moving
 from mediqon.appointments.models import Booking, OwnAppointments, WalkIn
 from mediqon.auth import idempotency
 from mediqon.auth.access import SECURITY, anyone_known, only
+from mediqon.auth.doors import count_booking
 from mediqon.auth.models import Role
 from mediqon.database import Connection, snapshot, statements, transaction
 from mediqon.errors import Malformed, NotFound
@@ -54,8 +55,10 @@ async def book(
     """Sells a seat.
 
     404 without such a doctor; 409 `slot_taken`, `slot_unavailable`, `slot_past`, `already_booked`, `day_full`,
-    `queue_closed`.
+    `queue_closed`; 429 `throttled` for a patient who asks without end.
     """
+    if actor.role is Role.PATIENT:
+        await count_booking(request.app.state.throttle, actor.id)
     attempt = await idempotency.attempt(request, actor.id)
     async with transaction(pool) as conn:
         if replay := await idempotency.earlier(conn, attempt, now=now):

@@ -97,9 +97,11 @@ async def live_desk(socket: Socket, doctor_id: FromPath[int], feed: given.Feed) 
         await feed.watch(doctor_id, "desk", mailbox)
         lasts = actor.expires_at - socket.app.state.clock().timestamp()
         expiry = asyncio.get_running_loop().call_later(lasts, mailbox.close, Close.LOG_IN_AGAIN)
+        unheed = socket.app.state.ended.watch(actor.session, lambda: mailbox.close(Close.LOG_IN_AGAIN))
 
         def leave() -> None:
             expiry.cancel()
+            unheed()
             feed.unwatch(doctor_id, "desk", mailbox)
 
         return leave
