@@ -12,6 +12,7 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import Message, Scope
 
 import mediqon
 import mediqon.appointments.leave_routes
@@ -26,7 +27,7 @@ import mediqon.queues.report_routes
 import mediqon.queues.routes
 import mediqon.queues.session_routes
 import mediqon.web.routes
-from mediqon import given, openapi
+from mediqon import given, logs, openapi
 from mediqon.auth.access import provide_actor
 from mediqon.auth.ended import REFRESH_SECONDS, EndedSessions
 from mediqon.auth.throttle import Throttle
@@ -39,15 +40,6 @@ from mediqon.settings import Settings
 
 BODY_MAX_BYTES = 64 * 1024
 POOL_FAREWELL_SECONDS = 2.0
-
-SECURITY_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
 
 
 def utc_now() -> datetime:
@@ -70,6 +62,14 @@ async def ready(pool: given.Pool, feed: given.Feed) -> dict[str, str]:
     except LOST:
         raise Unavailable(database="away", redis=redis) from None
     return {"status": "ok", "database": "ok", "redis": redis}
+
+
+class Application(Litestar):
+    """Gives each request the id that its log lines and its answer carry."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        logs.request_id.set(logs.new_request_id())
+        await super().__call__(scope, receive, send)
 
 
 class DocumentPlugin(JsonRenderPlugin):
@@ -127,7 +127,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
         mediqon.live.socket,
         mediqon.web.routes,
     )
-    return Litestar(
+    return Application(
         [live, ready, *(route for feature in features for route in feature.ROUTES)],
         lifespan=[lifespan],
         state=State({"settings": settings, "clock": clock}),
@@ -139,7 +139,8 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
             "actor": Provide(provide_actor, sync_to_thread=False),
         },
         exception_handlers={Exception: answer_problem},
-        after_request=_add_security_headers,
+        after_request=_keep_nowhere,
+        before_send=[_tell_request_id],
         request_max_body_size=BODY_MAX_BYTES,
         openapi_config=_openapi(),
         request_class=given.Request,
@@ -168,10 +169,15 @@ def _ended(state: State) -> EndedSessions:
     return state.ended
 
 
-async def _add_security_headers(response: Response[Any]) -> Response[Any]:
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
+async def _keep_nowhere(response: Response[Any]) -> Response[Any]:
+    """No cache keeps an answer that does not say otherwise."""
+    response.headers.setdefault("Cache-Control", "no-store")
     return response
+
+
+async def _tell_request_id(message: Message, _scope: Scope) -> None:
+    if message["type"] == "http.response.start":
+        message["headers"] = [*message["headers"], (b"x-request-id", logs.request_id.get().encode())]
 
 
 def _openapi() -> OpenAPIConfig:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 import secrets
 import sys
 from collections.abc import Coroutine
@@ -53,10 +52,10 @@ def demo(host: str, port: int | None, workers: int) -> None:
 
 
 def _serve(host: str, port: int | None, workers: int, also: list[list[str]] | None = None) -> None:
-    from mediqon import supervisor  # only a server needs it
+    from mediqon import logs, supervisor  # only a server needs it
 
     settings = _settings()
-    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    logs.configure(settings.log_level)
     chosen = settings.port if port is None else port
     sys.exit(_run(supervisor.serve(settings, host=host, port=chosen, workers=workers, say=click.echo, also=also or [])))
 

@@ -28,9 +28,8 @@ def problem_response(problem: Problem) -> Response[bytes]:
         "code": problem.code,
         **problem.members,
     }
-    return Response(
-        msgspec.json.encode(body), status_code=problem.status, headers=problem.headers, media_type=PROBLEM_JSON
-    )
+    headers = {"Cache-Control": "no-store", **problem.headers}
+    return Response(msgspec.json.encode(body), status_code=problem.status, headers=headers, media_type=PROBLEM_JSON)
 
 
 def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -50,10 +49,15 @@ def _translate(request: Request[Any, Any, Any], error: Exception) -> Problem:
     if isinstance(error, asyncpg.CharacterNotInRepertoireError | asyncpg.UntranslatableCharacterError):
         return Malformed("body", "holds a character that cannot be stored")
     if isinstance(error, LOST):
-        log.warning("database away during %s %s: %r", request.method, request.url.path, error)
+        log.warning("database away during %s %s: %r", request.method, _route(request), error)
         return Unavailable()
-    log.error("unexpected error in %s %s", request.method, request.url.path, exc_info=error)
+    log.error("unexpected error in %s %s", request.method, _route(request), exc_info=error)
     return Problem()
+
+
+def _route(request: Request[Any, Any, Any]) -> str:
+    """What was asked, as its route: an address may hold the key of a display or the code of a visit."""
+    return request.scope.get("path_template") or "an unknown path"
 
 
 def _malformed(error: ValidationException) -> Problem:

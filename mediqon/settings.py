@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 
 import msgspec
@@ -106,8 +107,22 @@ def _checked(settings: Settings) -> Settings:
     for variable, port in (("PORT", settings.port), ("DB_PORT", settings.db_port)):
         if not 0 <= port <= 65535:
             raise SettingsError(f"{variable} must be between 0 and 65535, not {port}.")
+    for proxy in filter(None, (each.strip() for each in settings.trusted_proxies.split(","))):
+        if not _is_network(proxy):
+            raise SettingsError(
+                f"MEDIQON_TRUSTED_PROXIES must be addresses or networks such as 10.0.0.0/8, not {proxy}."
+            )
     if settings.log_level.lower() not in LOG_LEVELS:
         raise SettingsError(f"MEDIQON_LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}, not {settings.log_level}.")
     if settings.db_pool < 1:
         raise SettingsError(f"MEDIQON_DB_POOL must be at least 1, not {settings.db_pool}.")
     return settings
+
+
+def _is_network(text: str) -> bool:
+    """Also not `*`: whoever can connect could then say to be anybody."""
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True

@@ -4,7 +4,6 @@ Its environment holds complete settings; its standard input is the tether to the
 """
 
 import gc
-import logging
 import os
 import signal
 import socket
@@ -14,8 +13,10 @@ from types import FrameType
 import uvicorn
 from litestar import Litestar
 
+from mediqon import logs
 from mediqon.app import create_app
 from mediqon.children import announce, when_orphaned
+from mediqon.headers import security_headers
 from mediqon.settings import Settings, read_settings
 
 GRACEFUL_S = 3  # for requests in flight, and for sockets whose client does not read
@@ -48,8 +49,7 @@ def main() -> None:
         signal.signal(number, _leave)
     when_orphaned(_drain)
     settings = read_settings(os.environ)
-    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)  # a lost database is told in a line, not in tracebacks
+    logs.configure(settings.log_level)
     listener = socket.socket(fileno=int(sys.argv[1]))
     Worker(configuration(create_app(settings), settings)).run(sockets=[listener])
 
@@ -82,10 +82,11 @@ def configuration(app: Litestar, settings: Settings) -> uvicorn.Config:
         ws_per_message_deflate=False,
         lifespan="on",
         log_config=None,
-        log_level="debug" if settings.log_level.lower() == "debug" else "warning",
+        log_level="warning",
         access_log=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,
+        headers=security_headers(settings),
         server_header=False,
         date_header=True,
         timeout_graceful_shutdown=GRACEFUL_S,

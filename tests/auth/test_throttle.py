@@ -173,4 +173,5 @@ async def attacker(server: Server, number: int) -> list[int]:
     while answers.count(b"HTTP/1.1 ") < each or not answers.endswith(b"}"):
         answers += await reader.read(65536)
     writer.close()
+    await writer.wait_closed()
     return [int(status) for status in re.findall(rb"HTTP/1.1 (\d+)", answers)]
