@@ -38,6 +38,8 @@ def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Respons
 
 
 def _translate(request: Request[Any, Any, Any], error: Exception) -> Problem:
+    if isinstance(error, NotFound) and "actor" in request.scope["state"]:
+        return NotFound()  # in the same words whether it is not there or not theirs
     if isinstance(error, Problem):
         return error
     if isinstance(error, ValidationException):

@@ -52,7 +52,7 @@ async def test_a_day_logged_as_fully_as_can_be_holds_no_name_token_password_or_c
     log: list[str] = []
     async with logged_server(clinic.server.settings, log) as server:
         secrets = await a_day(server, clinic)
-    assert len(log) > 3
+    assert len(log) >= 3
     told = [json.loads(line) for line in log if line.startswith("{")]
     failed = [line for line in told if line["level"] == "error"]
     assert [line["event"] for line in failed] == ["unexpected error in POST /auth/register"]
