@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,7 +29,10 @@ import mediqon.queues.session_routes
 import mediqon.web.routes
 from mediqon import given, logs, openapi
 from mediqon.auth.access import provide_actor
+from mediqon.auth.audit import key_of
 from mediqon.auth.ended import REFRESH_SECONDS, EndedSessions
+from mediqon.auth.logbook import WRITE_SECONDS, Logbook
+from mediqon.auth.noted import note_success
 from mediqon.auth.throttle import Throttle
 from mediqon.database import LOST, Pool, open_pool, reading
 from mediqon.errors import Unavailable
@@ -96,11 +99,13 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
             ended = EndedSessions()
             await ended.refresh(pool, now=clock())
             throttle = Throttle(settings.redis_url, f"{installation}:{settings.db_name}")
-            app.state.update({"pool": pool, "feed": feed, "ended": ended, "throttle": throttle})
+            logbook = Logbook(pool, key_of(settings.audit_secrets[0]))
+            app.state.update({"pool": pool, "feed": feed, "ended": ended, "throttle": throttle, "logbook": logbook})
             feed.start()
             regular = (
                 every(EVERY_SECONDS, lambda: close_old_days(pool, feed, clock())),
                 every(REFRESH_SECONDS, lambda: ended.refresh(pool, now=clock())),
+                every(WRITE_SECONDS, lambda: logbook.write(clock())),
             )
             tasks = [asyncio.create_task(work) for work in regular]
             try:
@@ -108,8 +113,12 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
             finally:
                 for task in tasks:
                     task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
                 await feed.stop()
                 await throttle.stop()
+                with suppress(*LOST):
+                    async with asyncio.timeout(POOL_FAREWELL_SECONDS):
+                        await logbook.write(clock())
         finally:
             await _close(pool)
 
@@ -140,6 +149,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
         },
         exception_handlers={Exception: answer_problem},
         after_request=_keep_nowhere,
+        after_response=_note,
         before_send=[_tell_request_id],
         request_max_body_size=BODY_MAX_BYTES,
         openapi_config=_openapi(),
@@ -173,6 +183,10 @@ async def _keep_nowhere(response: Response[Any]) -> Response[Any]:
     """No cache keeps an answer that does not say otherwise."""
     response.headers.setdefault("Cache-Control", "no-store")
     return response
+
+
+async def _note(request: Request[Any, Any, Any]) -> None:
+    note_success(request)
 
 
 async def _tell_request_id(message: Message, _scope: Scope) -> None:

@@ -1,4 +1,4 @@
-"""The command line: `mediqon serve | demo | migrate | check | create-hospital | import-doctors`."""
+"""The command line: `mediqon serve | demo | migrate | check | create-hospital | import-doctors | audit`."""
 
 import asyncio
 import json
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 import msgspec
@@ -16,6 +16,9 @@ import rich_click as click
 from mediqon import __version__
 from mediqon.children import ChildFailed
 from mediqon.settings import Settings, SettingsError, read_settings
+
+if TYPE_CHECKING:
+    from mediqon.auth.logbook import Report
 
 T = TypeVar("T")
 
@@ -185,6 +188,41 @@ def _tell_import(answer: dict[str, Any]) -> None:
         click.echo(f"{'new' if doctor['created'] else 'changed':8}{doctor['name']} <{doctor['email']}>{password}")
     tense = "would be " if answer["dry_run"] else ""
     click.echo(f"{answer['created']} doctors {tense}new, {answer['updated']} {tense}changed.")
+
+
+@main.group("audit")
+def audit_group() -> None:
+    """The logbook: who logged in, who was refused, who looked at patients' visits."""
+
+
+@audit_group.command("verify")
+@as_json
+def verify_audit(json_output: bool) -> None:
+    """Check that nobody has changed the logbook or the visits' stories, whoever they were in the database.
+
+    Exits 1 when somebody has. Keep the last seal it prints somewhere else: it tells whether the end was cut off.
+    """
+    report = _run(_verify_audit(_settings()))
+    if json_output:
+        click.echo(msgspec.json.encode(report))
+    else:
+        for finding in report.findings:
+            click.echo(f"{finding.day} number {finding.number}: {finding.problem}")
+        click.echo(
+            f"{report.entries} entries of {report.days} days and {report.events_sealed} sealed events checked, "
+            f"{len(report.findings)} broken. Last seal: {report.last_seal or 'none'}"
+        )
+    sys.exit(1 if report.findings else 0)
+
+
+async def _verify_audit(settings: Settings) -> "Report":
+    from mediqon import database, embedded
+    from mediqon.auth import audit, logbook
+
+    async with embedded.servers(settings, say=_say) as filled:
+        keys = [audit.key_of(secret) for secret in filled.audit_secrets]
+        async with database.connection(filled) as conn:
+            return await logbook.verify(conn, keys)
 
 
 def _settings() -> Settings:

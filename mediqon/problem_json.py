@@ -10,6 +10,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
+from mediqon.auth.noted import note_refusal
 from mediqon.database import LOST
 from mediqon.errors import Malformed, NotFound, Problem, Unavailable
 
@@ -34,7 +35,9 @@ def problem_response(problem: Problem) -> Response[bytes]:
 
 def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The one handler of everything raised."""
-    return problem_response(_translate(request, error))
+    problem = _translate(request, error)
+    note_refusal(request, problem.status)
+    return problem_response(problem)
 
 
 def _translate(request: Request[Any, Any, Any], error: Exception) -> Problem:

@@ -28,6 +28,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     redis_url: str = ""
     jwt_secret: str = ""
     jwt_secret_previous: str = ""
+    audit_key: str = ""
     data_dir: Path = Path(".mediqon")
     db_pool: int = 8
     public_url: str = ""
@@ -38,6 +39,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def jwt_secrets(self) -> tuple[str, ...]:
         """What may have signed a token: the secret that signs now, and the one before it while that is configured."""
         return (self.jwt_secret, self.jwt_secret_previous) if self.jwt_secret_previous else (self.jwt_secret,)
+
+    @property
+    def audit_secrets(self) -> tuple[str, ...]:
+        """What the logbook is sealed with now, and what else it may have been sealed with before."""
+        return (self.audit_key, *self.jwt_secrets) if self.audit_key else self.jwt_secrets
 
     @property
     def over_tls(self) -> bool:
@@ -59,6 +65,7 @@ VARIABLES = {
     "REDIS_URL": "redis_url",
     "JWT_SECRET": "jwt_secret",
     "MEDIQON_JWT_SECRET_PREVIOUS": "jwt_secret_previous",
+    "MEDIQON_AUDIT_KEY": "audit_key",
     "MEDIQON_DATA_DIR": "data_dir",
     "MEDIQON_DB_POOL": "db_pool",
     "MEDIQON_PUBLIC_URL": "public_url",
@@ -104,6 +111,8 @@ def _checked(settings: Settings) -> Settings:
         raise SettingsError(f"JWT_SECRET is shorter than {JWT_SECRET_MIN_BYTES} bytes. Leave it out to have one made.")
     if settings.jwt_secret_previous and len(settings.jwt_secret_previous.encode()) < JWT_SECRET_MIN_BYTES:
         raise SettingsError(f"MEDIQON_JWT_SECRET_PREVIOUS is shorter than {JWT_SECRET_MIN_BYTES} bytes.")
+    if settings.audit_key and len(settings.audit_key.encode()) < JWT_SECRET_MIN_BYTES:
+        raise SettingsError(f"MEDIQON_AUDIT_KEY is shorter than {JWT_SECRET_MIN_BYTES} bytes.")
     for variable, port in (("PORT", settings.port), ("DB_PORT", settings.db_port)):
         if not 0 <= port <= 65535:
             raise SettingsError(f"{variable} must be between 0 and 65535, not {port}.")

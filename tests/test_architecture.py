@@ -12,6 +12,7 @@ MODULES = {
     ".".join(("mediqon", *path.relative_to(PACKAGE).with_suffix("").parts)): path for path in PACKAGE.rglob("*.py")
 }
 PURE = {
+    "mediqon.auth.audit",
     "mediqon.auth.models",
     "mediqon.hospitals.slots",
     "mediqon.queues.models",
@@ -28,19 +29,22 @@ PURE = {
 WITH_BOUNDS = {"mediqon.hospitals.models", "mediqon.fields"}
 STANDARD = {
     *("collections", "csv", "datetime", "enum", "functools", "hashlib", "io", "itertools", "math", "re", "statistics"),
-    *("typing", "uuid", "zoneinfo"),
+    *("hmac", "typing", "uuid", "zoneinfo"),
 }
 SPEAKS_HTTP = {
-    "app",
-    "problem_json",
-    "given",
-    "fields",
-    "worker",
-    "access",
-    "idempotency",
-    "cookies",
-    "doors",
-    "socket",
+    *(
+        "app",
+        "problem_json",
+        "given",
+        "fields",
+        "worker",
+        "access",
+        "idempotency",
+        "cookies",
+        "doors",
+        "noted",
+        "socket",
+    ),
 }
 FEATURES = ["auth", "hospitals", "queues", "appointments"]
 LINES_MAX = 300

@@ -5,12 +5,14 @@ from datetime import datetime
 from typing import Any
 
 from litestar.connection import ASGIConnection
+from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler
 from litestar.openapi.spec import SecurityRequirement
 from litestar.types import Scope
 
 from mediqon.auth import cookies, tokens
 from mediqon.auth.models import Actor, Role
+from mediqon.auth.noted import note_socket
 from mediqon.errors import Forbidden, InvalidToken, NotFound, Unauthenticated
 
 Connection = ASGIConnection[Any, Any, Any, Any]
@@ -24,9 +26,9 @@ def only(*roles: Role) -> Guard:
 
     def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
         actor = authenticate(connection.headers.get("authorization"), connection)
+        connection.scope["state"]["actor"] = actor
         if actor.role not in roles:
             raise Forbidden
-        connection.scope["state"]["actor"] = actor
 
     return guard
 
@@ -54,6 +56,8 @@ def read_token(token: str, connection: Connection) -> Actor:
     actor = _read(token, connection)
     if actor.session in connection.app.state.ended:
         raise InvalidToken
+    if connection.scope["type"] == ScopeType.WEBSOCKET:
+        note_socket(connection, actor)
     return actor
 
 

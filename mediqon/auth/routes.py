@@ -14,6 +14,7 @@ from mediqon.auth.access import SECURITY, anyone_known, leaving
 from mediqon.auth.doors import LoginDoors, address_of
 from mediqon.auth.login import check
 from mediqon.auth.models import Role, User
+from mediqon.auth.noted import note_account
 from mediqon.auth.sessions import Asked, Following
 from mediqon.database import Connection, reading, statements, transaction
 from mediqon.errors import EmailTaken, InvalidCredentials, InvalidToken, Malformed, WrongPassword
@@ -86,6 +87,7 @@ async def login(
     checked = await check(pool, doors, data.email, data.password)
     async with reading(pool) as conn:
         session, refresh_token = await sessions.start(conn, checked.user, password_of=checked.password_of, now=now)
+    note_account(request, checked.user.id, checked.user.role)
     following = Following(session, checked.user.id, refresh_token)
     return _logged_in(request, checked.user, following, by_cookie=data.cookie)
 
