@@ -40,11 +40,13 @@ async def logged_server(settings: Settings, log: list[str]) -> AsyncGenerator[Se
     async with asyncio.timeout(READY_SECONDS):
         while not (line := (await process.stdout.readline()).decode()).startswith("Mediqon is ready"):
             assert line
-    async with Server(line.split()[-1], settings, lambda: datetime.now(UTC)) as server:
-        yield server
-    process.send_signal(signal.SIGTERM)
-    async with asyncio.timeout(FAREWELL_SECONDS):
-        _, error = await process.communicate()
+    try:
+        async with Server(line.split()[-1], settings, lambda: datetime.now(UTC)) as server:
+            yield server
+    finally:
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(FAREWELL_SECONDS):
+            _, error = await process.communicate()
     log += error.decode().splitlines()
 
 
