@@ -64,7 +64,7 @@ class LoggedIn(msgspec.Struct, kw_only=True):
 async def register(
     request: Request[Any, Any, Any], data: JSONBody[Registration], pool: Pool, now: Now
 ) -> User | Response[bytes]:
-    """A new patient account. 409 `email_taken`."""
+    """A new patient account. 409 `email_taken`; 429 `throttled` while too many others are being made."""
     attempt = await idempotency.attempt(request)
     password_hash = await passwords.hash_new(data.password, data.name, data.email)
     async with transaction(pool) as conn:
