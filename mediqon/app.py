@@ -43,6 +43,7 @@ from mediqon.settings import Settings
 
 BODY_MAX_BYTES = 64 * 1024
 POOL_FAREWELL_SECONDS = 2.0
+LOGBOOK_FAREWELL_SECONDS = 1.0
 
 
 def utc_now() -> datetime:
@@ -117,7 +118,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
                 await feed.stop()
                 await throttle.stop()
                 with suppress(*LOST):
-                    async with asyncio.timeout(POOL_FAREWELL_SECONDS):
+                    async with asyncio.timeout(LOGBOOK_FAREWELL_SECONDS):
                         await logbook.write(clock())
         finally:
             await _close(pool)
