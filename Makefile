@@ -6,7 +6,7 @@
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help install run demo bench test check format screenshots lock clean
+.PHONY: help install run demo bench test fuzz audit check format screenshots lock clean
 
 PYTHON ?=
 ARGS ?=
@@ -32,6 +32,15 @@ bench: $(VENV)/.run ## measure this machine, in about ten minutes; ARGS=--quick 
 test: $(VENV)/.dev ## run every test, the pages in a real browser
 	@MEDIQON_TEST_BROWSER="$$($(BIN)/python tests/browser.py)" && export MEDIQON_TEST_BROWSER && \
 	exec $(BIN)/pytest -n 2 $(ARGS)
+
+fuzz: $(VENV)/.dev ## send nonsense to every operation as every role, others each time; a quarter of an hour
+	@MEDIQON_FUZZ_CASES=$${MEDIQON_FUZZ_CASES:-60} MEDIQON_FUZZ_NUMBER=$${MEDIQON_FUZZ_NUMBER:-$$$$} \
+	exec $(BIN)/pytest -n 2 -rP tests/security/test_fuzz.py $(ARGS)
+
+audit: $(VENV)/.dev ## look the pinned dependencies up among the known vulnerabilities (needs the network)
+	@for pins in requirements.txt requirements-dev.txt; do \
+		$(BIN)/pip-audit --disable-pip --require-hashes --strict --progress-spinner off --requirement $$pins || exit 1; \
+	done
 
 check: $(VENV)/.dev ## formatting, lint and types; changes nothing
 	@$(BIN)/ruff format --check .

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import Message, Scope
 
 import mediqon
 import mediqon.appointments.date_routes
@@ -28,27 +29,25 @@ import mediqon.queues.report_routes
 import mediqon.queues.routes
 import mediqon.queues.session_routes
 import mediqon.web.routes
-from mediqon import given, openapi
+from mediqon import given, logs, openapi
 from mediqon.appointments.counter import Counter
 from mediqon.auth import forgetting
 from mediqon.auth.access import provide_actor
+from mediqon.auth.audit import key_of
+from mediqon.auth.ended import REFRESH_SECONDS, EndedSessions
+from mediqon.auth.logbook import WRITE_SECONDS, Logbook
+from mediqon.auth.noted import note_success
+from mediqon.auth.throttle import Throttle
 from mediqon.database import LOST, Pool, open_pool, reading
-from mediqon.errors import Unavailable, answer_problem
+from mediqon.errors import Unavailable
 from mediqon.live.feed import Feed, every
+from mediqon.problem_json import answer_problem
 from mediqon.queues import night
 from mediqon.settings import Settings
 
 BODY_MAX_BYTES = 64 * 1024
 POOL_FAREWELL_SECONDS = 2.0
-
-SECURITY_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
+LOGBOOK_FAREWELL_SECONDS = 1.0
 
 
 def utc_now() -> datetime:
@@ -73,6 +72,14 @@ async def ready(pool: given.Pool, feed: given.Feed) -> dict[str, str]:
     return {"status": "ok", "database": "ok", "redis": redis}
 
 
+class Application(Litestar):
+    """Gives each request the id that its log lines and its answer carry."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        logs.request_id.set(logs.new_request_id())
+        await super().__call__(scope, receive, send)
+
+
 class DocumentPlugin(JsonRenderPlugin):
     """The OpenAPI document with what Litestar cannot know about it."""
 
@@ -94,18 +101,31 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
         try:
             installation = str(await pool.fetchval("select id from installation"))
             feed = Feed(pool, settings.redis_url, installation, clock, sockets_per_address=settings.sockets_per_address)
+            ended = EndedSessions()
+            await ended.refresh(pool, now=clock())
+            throttle = Throttle(settings.redis_url, f"{installation}:{settings.db_name}")
+            logbook = Logbook(pool, key_of(settings.audit_secrets[0]))
             app.state.update({"pool": pool, "feed": feed, "counter": Counter(pool, feed)})
+            app.state.update({"ended": ended, "throttle": throttle, "logbook": logbook})
             feed.start()
-            chores = [
-                asyncio.create_task(every(night.EVERY_SECONDS, lambda: night.close_old_days(pool, feed, clock()))),
-                asyncio.create_task(every(forgetting.EVERY_SECONDS, lambda: forgetting.forget_old(pool, clock()))),
-            ]
+            regular = (
+                every(night.EVERY_SECONDS, lambda: night.close_old_days(pool, feed, clock())),
+                every(forgetting.EVERY_SECONDS, lambda: forgetting.forget_old(pool, clock())),
+                every(REFRESH_SECONDS, lambda: ended.refresh(pool, now=clock())),
+                every(WRITE_SECONDS, lambda: logbook.write(clock())),
+            )
+            tasks = [asyncio.create_task(work) for work in regular]
             try:
                 yield
             finally:
-                for chore in chores:
-                    chore.cancel()
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
                 await feed.stop()
+                await throttle.stop()
+                with suppress(*LOST):
+                    async with asyncio.timeout(LOGBOOK_FAREWELL_SECONDS):
+                        await logbook.write(clock())
         finally:
             await _close(pool)
 
@@ -125,7 +145,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
         mediqon.live.socket,
         mediqon.web.routes,
     )
-    return Litestar(
+    return Application(
         [live, ready, *(route for feature in features for route in feature.ROUTES)],
         lifespan=[lifespan],
         state=State({"settings": settings, "clock": clock}),
@@ -133,11 +153,14 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
             "pool": Provide(_pool, sync_to_thread=False),
             "feed": Provide(_feed, sync_to_thread=False),
             "counter": Provide(_counter, sync_to_thread=False),
+            "ended": Provide(_ended, sync_to_thread=False),
             "now": Provide(clock, sync_to_thread=False, use_cache=False),
             "actor": Provide(provide_actor, sync_to_thread=False),
         },
         exception_handlers={Exception: answer_problem},
-        after_request=_add_security_headers,
+        after_request=_keep_nowhere,
+        after_response=_note,
+        before_send=[_tell_request_id],
         request_max_body_size=BODY_MAX_BYTES,
         openapi_config=_openapi(),
         request_class=given.Request,
@@ -166,10 +189,23 @@ def _counter(state: State) -> Counter:
     return state.counter
 
 
-async def _add_security_headers(response: Response[Any]) -> Response[Any]:
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
+def _ended(state: State) -> EndedSessions:
+    return state.ended
+
+
+async def _keep_nowhere(response: Response[Any]) -> Response[Any]:
+    """No cache keeps an answer that does not say otherwise."""
+    response.headers.setdefault("Cache-Control", "no-store")
     return response
+
+
+async def _note(request: Request[Any, Any, Any]) -> None:
+    note_success(request)
+
+
+async def _tell_request_id(message: Message, _scope: Scope) -> None:
+    if message["type"] == "http.response.start":
+        message["headers"] = [*message["headers"], (b"x-request-id", logs.request_id.get().encode())]
 
 
 def _openapi() -> OpenAPIConfig:

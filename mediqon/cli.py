@@ -2,14 +2,13 @@
 
 import asyncio
 import json
-import logging
 import secrets
 import sys
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 import msgspec
@@ -18,6 +17,9 @@ import rich_click as click
 from mediqon import __version__
 from mediqon.children import ChildFailed
 from mediqon.settings import Settings, SettingsError, read_settings
+
+if TYPE_CHECKING:
+    from mediqon.auth.logbook import Report
 
 T = TypeVar("T")
 
@@ -74,9 +76,9 @@ def demo(host: str, port: int | None, workers: int) -> None:
 
 
 def _serve(settings: Settings, host: str, port: int | None, workers: int, also: list[list[str]] | None = None) -> None:
-    from mediqon import supervisor  # only a server needs it
+    from mediqon import logs, supervisor  # only a server needs it
 
-    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    logs.configure(settings.log_level)
     chosen = settings.port if port is None else port
     sys.exit(_run(supervisor.serve(settings, host=host, port=chosen, workers=workers, say=click.echo, also=also or [])))
 
@@ -231,6 +233,41 @@ async def _relearn(settings: Settings, doctor_id: int | None) -> list[dict[str, 
         async with database.open_pool(filled) as pool:
             histories = await learning.relearn_all(pool, doctor_id)
     return [{"doctor_id": each, "sessions": history.sessions} for each, history in histories.items()]
+
+
+@main.group("audit")
+def audit_group() -> None:
+    """The logbook: who logged in, who was refused, who looked at patients' visits."""
+
+
+@audit_group.command("verify")
+@as_json
+def verify_audit(json_output: bool) -> None:
+    """Check that nobody has changed the logbook or the visits' stories, whoever they were in the database.
+
+    Exits 1 when somebody has. Keep the last seal it prints somewhere else: it tells whether the end was cut off.
+    """
+    report = _run(_verify_audit(_settings()))
+    if json_output:
+        click.echo(msgspec.json.encode(report))
+    else:
+        for finding in report.findings:
+            click.echo(f"{finding.day} number {finding.number}: {finding.problem}")
+        click.echo(
+            f"{report.entries} entries of {report.days} days and {report.events_sealed} sealed events checked, "
+            f"{len(report.findings)} broken. Last seal: {report.last_seal or 'none'}"
+        )
+    sys.exit(1 if report.findings else 0)
+
+
+async def _verify_audit(settings: Settings) -> "Report":
+    from mediqon import database, embedded
+    from mediqon.auth import audit, logbook
+
+    async with embedded.servers(settings, say=_say) as filled:
+        keys = [audit.key_of(secret) for secret in filled.audit_secrets]
+        async with database.connection(filled) as conn:
+            return await logbook.verify(conn, keys)
 
 
 def _settings() -> Settings:

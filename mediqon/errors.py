@@ -1,22 +1,9 @@
 """Everything that can be refused, as one tree. The docstring is what the user reads unless a detail is given."""
 
-import logging
-import re
+import math
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any
 
-import asyncpg
-import msgspec
-from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
-
-from mediqon.database import LOST
-
-log = logging.getLogger(__name__)
-
-PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
 
 
@@ -39,6 +26,7 @@ class Malformed(Problem):
     status, code = 400, "malformed"
 
     def __init__(self, field: str, message: str) -> None:
+        self.message = message
         super().__init__(errors=[{"field": field, "message": message}])
 
 
@@ -74,6 +62,18 @@ class Forbidden(Problem):
     """Your account may not do this."""
 
     status, code = 403, "forbidden"
+
+
+class WrongPassword(Forbidden):
+    """This is not your present password."""
+
+    code = "wrong_password"
+
+
+class CrossOrigin(Forbidden):
+    """This came from a page of another site."""
+
+    code = "cross_origin"
 
 
 class NotFound(Problem):
@@ -208,83 +208,19 @@ class TooManySockets(Problem):
     status, code = 429, "too_many_connections"
 
 
+class Throttled(Problem):
+    """Too many attempts. Wait a moment and try again."""
+
+    status, code = 429, "throttled"
+
+    def __init__(self, seconds: float) -> None:
+        """`seconds`: how long to wait."""
+        super().__init__()
+        self.headers = {"Retry-After": str(max(1, math.ceil(seconds)))}
+
+
 class Unavailable(Problem):
     """The database is away. Nothing was changed; please try again in a moment."""
 
     status, code = 503, "unavailable"
     headers = MappingProxyType({"Retry-After": str(RETRY_AFTER_SECONDS)})
-
-
-def problem_response(problem: Problem) -> Response[bytes]:
-    """RFC 9457."""
-    body = {
-        "type": f"urn:mediqon:problem:{problem.code}",
-        "title": HTTPStatus(problem.status).phrase,
-        "status": problem.status,
-        "detail": str(problem),
-        "code": problem.code,
-        **problem.members,
-    }
-    return Response(
-        msgspec.json.encode(body), status_code=problem.status, headers=problem.headers, media_type=PROBLEM_JSON
-    )
-
-
-def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """The one handler of everything raised."""
-    return problem_response(_translate(request, error))
-
-
-def _translate(request: Request[Any, Any, Any], error: Exception) -> Problem:
-    if isinstance(error, Problem):
-        return error
-    if isinstance(error, ValidationException):
-        return _malformed(error)
-    if isinstance(error, HTTPException):
-        return _from_http(error)
-    if isinstance(error, UnicodeDecodeError | RecursionError):
-        return Malformed("body", "is not UTF-8, or nested too deeply")
-    if isinstance(error, asyncpg.CharacterNotInRepertoireError | asyncpg.UntranslatableCharacterError):
-        return Malformed("body", "holds a character that cannot be stored")
-    if isinstance(error, LOST):
-        log.warning("database away during %s %s: %r", request.method, request.url.path, error)
-        return Unavailable()
-    log.error("unexpected error in %s %s", request.method, request.url.path, exc_info=error)
-    return Problem()
-
-
-def _malformed(error: ValidationException) -> Problem:
-    problem = Malformed("body", error.detail)
-    if isinstance(error.extra, list):
-        found: list[dict[str, str]] = error.extra
-        if all(each.get("source") == "path" for each in found):
-            return NotFound()
-        problem.members["errors"] = [_field_error(each.get("key", ""), each.get("message", "")) for each in found]
-    return problem
-
-
-def malformed_body(error: msgspec.DecodeError) -> Malformed:
-    """The field that msgspec found wrong, at the path that it puts last; `body` where it is no JSON at all."""
-    message, _, path = str(error).partition(" - at `$")
-    return Malformed(**_field_error(path.strip("`.") or "data", message))
-
-
-def _field_error(key: str, message: str) -> dict[str, str]:
-    """Names the field also where msgspec only names the object around it."""
-    unnamed = re.search(r"(?:unknown|required) field `([^`]+)`", message)
-    inner = unnamed.group(1) if unnamed else ""
-    outer = "" if key == "data" else key
-    return {"field": ".".join(filter(None, (outer, inner))) or "body", "message": message}
-
-
-CODES = {400: "malformed", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
-
-
-def _from_http(error: HTTPException) -> Problem:
-    problem = Problem(error.detail)
-    problem.status = error.status_code
-    problem.code = CODES.get(error.status_code, HTTPStatus(error.status_code).name.lower())
-    problem.headers = error.headers or {}
-    if error.status_code == 400:
-        problem.members["errors"] = [{"field": "body", "message": error.detail}]
-    return problem

@@ -8,14 +8,16 @@ import msgspec
 from litestar.di import NamedDependency
 
 from mediqon import database
-from mediqon.auth import models
-from mediqon.errors import Malformed, malformed_body
+from mediqon.auth import ended, models
+from mediqon.errors import Malformed
 from mediqon.live import feed
+from mediqon.problem_json import malformed_body
 
 Pool: TypeAlias = NamedDependency[database.Pool]
 Feed: TypeAlias = NamedDependency[feed.Feed]
 Actor: TypeAlias = NamedDependency[models.Actor]
 """Who is asking, as the guard found; only behind a guard."""
+Ended: TypeAlias = NamedDependency[ended.EndedSessions]
 Now: TypeAlias = NamedDependency[datetime]
 """What time it is, UTC."""
 

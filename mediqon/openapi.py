@@ -39,7 +39,13 @@ IDEMPOTENCY_KEY: Json = {
     "description": "The same key and body by the same user is done once; the answer to a repetition is the first one.",
     "schema": {"type": "string", "maxLength": 200},
 }
-SECRETS = {"Login": ["password"], "Registration": ["password"], "NewDoctor": ["password"], "NewStaff": ["password"]}
+SECRETS = {
+    "Login": ["password"],
+    "Registration": ["password"],
+    "NewDoctor": ["password"],
+    "NewStaff": ["password"],
+    "PasswordChange": ["password", "new_password"],
+}
 
 
 def completed(document: Json) -> Json:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 
 import msgspec
@@ -26,12 +27,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     db_name: str = "mediqon"
     redis_url: str = ""
     jwt_secret: str = ""
+    jwt_secret_previous: str = ""
+    audit_key: str = ""
     data_dir: Path = Path(".mediqon")
     db_pool: int = 8
     public_url: str = ""
     trusted_proxies: str = ""
     sockets_per_address: int = 1000
     log_level: str = "info"
+
+    @property
+    def jwt_secrets(self) -> tuple[str, ...]:
+        """What may have signed a token: the secret that signs now, and the one before it while that is configured."""
+        return (self.jwt_secret, self.jwt_secret_previous) if self.jwt_secret_previous else (self.jwt_secret,)
+
+    @property
+    def audit_secrets(self) -> tuple[str, ...]:
+        """What the logbook is sealed with now, and what else it may have been sealed with before."""
+        return (self.audit_key, *self.jwt_secrets) if self.audit_key else self.jwt_secrets
+
+    @property
+    def over_tls(self) -> bool:
+        """Whether people reach us over TLS."""
+        return self.public_url.startswith("https://")
 
     def as_environment(self) -> dict[str, str]:
         """The same settings as environment variables, for a child process."""
@@ -47,6 +65,8 @@ VARIABLES = {
     "DB_NAME": "db_name",
     "REDIS_URL": "redis_url",
     "JWT_SECRET": "jwt_secret",
+    "MEDIQON_JWT_SECRET_PREVIOUS": "jwt_secret_previous",
+    "MEDIQON_AUDIT_KEY": "audit_key",
     "MEDIQON_DATA_DIR": "data_dir",
     "MEDIQON_DB_POOL": "db_pool",
     "MEDIQON_PUBLIC_URL": "public_url",
@@ -91,9 +111,18 @@ def _checked(settings: Settings) -> Settings:
         )
     if settings.jwt_secret and len(settings.jwt_secret.encode()) < JWT_SECRET_MIN_BYTES:
         raise SettingsError(f"JWT_SECRET is shorter than {JWT_SECRET_MIN_BYTES} bytes. Leave it out to have one made.")
+    if settings.jwt_secret_previous and len(settings.jwt_secret_previous.encode()) < JWT_SECRET_MIN_BYTES:
+        raise SettingsError(f"MEDIQON_JWT_SECRET_PREVIOUS is shorter than {JWT_SECRET_MIN_BYTES} bytes.")
+    if settings.audit_key and len(settings.audit_key.encode()) < JWT_SECRET_MIN_BYTES:
+        raise SettingsError(f"MEDIQON_AUDIT_KEY is shorter than {JWT_SECRET_MIN_BYTES} bytes.")
     for variable, port in (("PORT", settings.port), ("DB_PORT", settings.db_port)):
         if not 0 <= port <= 65535:
             raise SettingsError(f"{variable} must be between 0 and 65535, not {port}.")
+    for proxy in filter(None, (each.strip() for each in settings.trusted_proxies.split(","))):
+        if not _is_network(proxy):
+            raise SettingsError(
+                f"MEDIQON_TRUSTED_PROXIES must be addresses or networks such as 10.0.0.0/8, not {proxy}."
+            )
     if settings.log_level.lower() not in LOG_LEVELS:
         raise SettingsError(f"MEDIQON_LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}, not {settings.log_level}.")
     for variable, count in (
@@ -103,3 +132,12 @@ def _checked(settings: Settings) -> Settings:
         if count < 1:
             raise SettingsError(f"{variable} must be at least 1, not {count}.")
     return settings
+
+
+def _is_network(text: str) -> bool:
+    """Also not `*`: whoever can connect could then say to be anybody."""
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True

@@ -4,7 +4,6 @@ Its environment holds complete settings; its standard input is the tether to the
 """
 
 import gc
-import logging
 import os
 import signal
 import socket
@@ -15,8 +14,10 @@ from typing import TYPE_CHECKING, cast
 import uvicorn
 from litestar import Litestar
 
-from mediqon.app import SECURITY_HEADERS, create_app
+from mediqon import logs
+from mediqon.app import create_app
 from mediqon.children import announce, when_orphaned
+from mediqon.headers import security_headers
 from mediqon.live.protocol import Handshake, Http
 from mediqon.live.reads import Application, PublicReads
 from mediqon.settings import Settings, read_settings
@@ -51,8 +52,7 @@ def main() -> None:
         signal.signal(number, _leave)
     when_orphaned(_drain)
     settings = read_settings(os.environ)
-    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)  # a lost database is told in a line, not in tracebacks
+    logs.configure(settings.log_level)
     listener = socket.socket(fileno=int(sys.argv[1]))
     Worker(configuration(create_app(settings), settings)).run(sockets=[listener])
 
@@ -74,7 +74,7 @@ def _leave(_signal: int, _frame: FrameType | None) -> None:
 
 def configuration(app: Litestar, settings: Settings) -> uvicorn.Config:
     """How every server process serves, the ones under test too."""
-    reads = PublicReads(cast("Application", app), lambda: app.state.feed, SECURITY_HEADERS)
+    reads = PublicReads(cast("Application", app), lambda: app.state.feed)
     return uvicorn.Config(
         cast("ASGI3Application", reads),
         loop="uvloop",
@@ -82,10 +82,11 @@ def configuration(app: Litestar, settings: Settings) -> uvicorn.Config:
         ws=Handshake,
         lifespan="on",
         log_config=None,
-        log_level="debug" if settings.log_level.lower() == "debug" else "warning",
+        log_level="warning",
         access_log=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,
+        headers=security_headers(settings),
         server_header=False,
         date_header=True,
         timeout_graceful_shutdown=GRACEFUL_S,

@@ -13,8 +13,10 @@ from pathlib import Path
 from shutil import rmtree
 
 import asyncpg
+import msgspec
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from mediqon import embedded
 from mediqon.settings import Settings, SettingsError
@@ -156,6 +158,20 @@ async def test_everything_is_closed_to_other_users(data_dir: Path) -> None:
         assert {mode(path) for path in private} == {0o600}
         assert {mode(data_dir / name) for name in ("postgres", "run", "logs")} == {0o700}
         assert mode(data_dir) == (0o701 if os.geteuid() == 0 else 0o700)
+
+
+async def test_neither_server_listens_on_a_network_or_takes_anybody_without_its_password(data_dir: Path) -> None:
+    async with started(data_dir) as settings:
+        assert await ask(settings, "select current_setting('listen_addresses')") == ""
+        assert await ask(settings, "select count(*) from pg_hba_file_rules where auth_method <> 'scram-sha-256'") == 0
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            await ask(msgspec.structs.replace(settings, db_password="guessed"), "select 1")
+        async with Redis.from_url(settings.redis_url) as redis:  # pyright: ignore[reportUnknownMemberType]
+            assert await redis.config_get("port") == {"port": "0"}  # pyright: ignore
+        socket = settings.redis_url.partition("@")[2].partition("?")[0]
+        async with Redis(unix_socket_path=socket) as stranger:  # pyright: ignore
+            with pytest.raises(RedisError, match="authenticat"):
+                await stranger.ping()  # pyright: ignore
 
 
 async def test_no_password_shows_in_a_command_line(data_dir: Path) -> None:

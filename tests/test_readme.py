@@ -58,6 +58,12 @@ def test_every_file_and_picture_it_points_to_exists() -> None:
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
+def test_every_test_that_security_names_exists() -> None:
+    named = re.findall(r"`(tests/[\w./]+)`", (ROOT / "SECURITY.md").read_text())
+    assert len(named) > 9
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
 def _paths() -> set[str]:
     """Every path the server answers on, websockets included."""
     app: Any = create_app(Settings())

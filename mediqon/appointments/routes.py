@@ -14,6 +14,7 @@ from mediqon.appointments.counter import Counter
 from mediqon.appointments.models import Booking, OwnAppointments, WalkIn
 from mediqon.auth import idempotency
 from mediqon.auth.access import SECURITY, anyone_known, only
+from mediqon.auth.doors import count_booking
 from mediqon.auth.models import Role
 from mediqon.database import snapshot, statements, transaction
 from mediqon.errors import Malformed, Problem
@@ -65,8 +66,10 @@ async def book(
     """Sells a seat.
 
     404 without such a doctor; 409 `slot_taken`, `slot_unavailable`, `slot_past`, `already_booked`, `day_full`,
-    `queue_closed`.
+    `queue_closed`; 429 `throttled` for a patient who asks without end.
     """
+    if actor.role is Role.PATIENT:
+        await count_booking(request.app.state.throttle, actor.id)
     attempt = await idempotency.attempt(request, actor.id)
     _refuse_wrong_patient(data, actor)
     today = await feed.today(data.doctor_id)

@@ -5,12 +5,14 @@ from datetime import datetime
 from typing import Any
 
 from litestar.connection import ASGIConnection
+from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler
 from litestar.openapi.spec import SecurityRequirement
 from litestar.types import Scope
 
-from mediqon.auth import tokens
+from mediqon.auth import cookies, tokens
 from mediqon.auth.models import Actor, Role
+from mediqon.auth.noted import note_socket
 from mediqon.errors import Forbidden, InvalidToken, NotFound, Unauthenticated
 
 Connection = ASGIConnection[Any, Any, Any, Any]
@@ -24,9 +26,9 @@ def only(*roles: Role) -> Guard:
 
     async def guard(connection: Connection, _handler: BaseRouteHandler) -> None:  # Litestar gives others a thread
         actor = authenticate(connection.headers.get("authorization"), connection)
+        connection.scope["state"]["actor"] = actor
         if actor.role not in roles:
             raise Forbidden
-        connection.scope["state"]["actor"] = actor
 
     return guard
 
@@ -34,21 +36,44 @@ def only(*roles: Role) -> Guard:
 anyone_known = only(*Role)
 
 
+def leaving(connection: Connection, _handler: BaseRouteHandler) -> None:
+    """Lets pass who wants to log out: also again, after a lost answer, and a browser whose cookie says of what.
+
+    Raises Unauthenticated, InvalidToken or CrossOrigin.
+    """
+    authorization = connection.headers.get("authorization")
+    if authorization or cookies.refresh_token(connection) is None:
+        connection.scope["state"]["actor"] = _read(_bearer(authorization), connection)
+
+
 def authenticate(authorization: str | None, connection: Connection) -> Actor:
     """Who an `Authorization: Bearer …` header speaks for. Raises Unauthenticated or InvalidToken."""
+    return read_token(_bearer(authorization), connection)
+
+
+def read_token(token: str, connection: Connection) -> Actor:
+    """Who this access token speaks for. Raises InvalidToken, also when its session has ended."""
+    actor = _read(token, connection)
+    if actor.session in connection.app.state.ended:
+        raise InvalidToken
+    if connection.scope["type"] == ScopeType.WEBSOCKET:
+        note_socket(connection, actor)
+    return actor
+
+
+def _read(token: str, connection: Connection) -> Actor:
+    state = connection.app.state
+    now: datetime = state.clock()
+    return tokens.read(token, secrets=state.settings.jwt_secrets, now=now)
+
+
+def _bearer(authorization: str | None) -> str:
     if not authorization:
         raise Unauthenticated
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise InvalidToken
-    return read_token(token, connection)
-
-
-def read_token(token: str, connection: Connection) -> Actor:
-    """Who this access token speaks for. Raises InvalidToken."""
-    state = connection.app.state
-    now: datetime = state.clock()
-    return tokens.read(token, secret=state.settings.jwt_secret, now=now)
+    return token
 
 
 def refuse_elsewhere(hospital_id: int, actor: Actor) -> None:

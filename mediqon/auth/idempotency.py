@@ -22,7 +22,8 @@ class Attempt(msgspec.Struct, frozen=True):
 
     user_id: int
     key: str
-    digest: bytes
+    digests: list[bytes]
+    """What the request says, under today's secret and then under the one before it."""
 
 
 async def attempt(request: Request[Any, Any, Any], user_id: int = NOBODY) -> Attempt:
@@ -30,9 +31,9 @@ async def attempt(request: Request[Any, Any, Any], user_id: int = NOBODY) -> Att
     key = request.headers.get("idempotency-key", "")
     if len(key) > KEY_MAX_CHARACTERS or "\x00" in key:
         raise Malformed("Idempotency-Key", f"must have at most {KEY_MAX_CHARACTERS} characters")
-    secret: str = request.app.state.settings.jwt_secret
+    secrets: tuple[str, ...] = request.app.state.settings.jwt_secrets
     message = f"{request.method} {request.url.path}\n".encode() + await request.body()
-    return Attempt(user_id, key, hmac.digest(secret.encode(), message, hashlib.sha256))
+    return Attempt(user_id, key, [hmac.digest(secret.encode(), message, hashlib.sha256) for secret in secrets])
 
 
 async def earlier(conn: Connection, attempt: Attempt, *, now: datetime) -> Response[bytes] | None:
@@ -42,10 +43,10 @@ async def earlier(conn: Connection, attempt: Attempt, *, now: datetime) -> Respo
     """
     if not attempt.key:
         return None
-    if await conn.fetchval(SQL.claim_key, attempt.user_id, attempt.key, attempt.digest, now):
+    if await conn.fetchval(SQL.claim_key, attempt.user_id, attempt.key, attempt.digests[0], now):
         return None
     row = await conn.fetchrow(SQL.find_key, attempt.user_id, attempt.key)
-    if row is None or not hmac.compare_digest(row["request_hash"], attempt.digest):
+    if row is None or not any(hmac.compare_digest(row["request_hash"], digest) for digest in attempt.digests):
         raise IdempotencyMismatch
     return Response(
         row["body"], status_code=row["status"], media_type="application/json", headers={"Idempotent-Replay": "true"}

@@ -1,6 +1,7 @@
 """Who may be asking."""
 
 from enum import StrEnum
+from uuid import UUID
 
 import msgspec
 
@@ -14,12 +15,16 @@ class Role(StrEnum):
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is asking, as the access token says. `expires_at`: seconds since the epoch."""
+    """Who is asking, as the access token says; `session` is what it was issued in.
+
+    `expires_at`: seconds since the epoch.
+    """
 
     id: int
     role: Role
     hospital_id: int | None
     doctor_id: int | None
+    session: UUID
     expires_at: float
 
 

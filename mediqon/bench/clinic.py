@@ -52,7 +52,7 @@ async def open_clinic(settings: Settings, scale: Scale) -> Clinic:
     now = datetime.now(UTC)
     timezone = _morning(now)
     created = await create_hospital(settings, "Bench", timezone, "reception@bench.example", PASSWORD)
-    password_hash = await passwords.hash_password(PASSWORD)
+    password_hash = await passwords.hash_new(PASSWORD)
     today = now.astimezone(ZoneInfo(timezone)).date()
     async with connection(settings) as conn:
         doctors = await conn.fetch(SQL.add_doctors, created.hospital_id, scale.staff, password_hash)

@@ -79,7 +79,7 @@ async def new_logins(file: DoctorsFile, known: Mapping[str, int]) -> dict[str, N
     for listed in file.doctors:
         if _address(listed) not in known:
             password = secrets.token_urlsafe(PASSWORD_BYTES)
-            logins[_address(listed)] = NewLogin(password, await passwords.hash_password(password))
+            logins[_address(listed)] = NewLogin(password, await passwords.hash_new(password))
     return logins
 
 

@@ -58,7 +58,7 @@ async def add_doctor(
     """A new doctor with an account. 409 `email_taken`."""
     refuse_elsewhere(hospital_id, actor)
     attempt = await idempotency.attempt(request, actor.id)
-    password_hash = await passwords.hash_password(data.password)
+    password_hash = await passwords.hash_new(data.password, data.name, data.email)
     async with transaction(pool) as conn:
         if replay := await idempotency.earlier(conn, attempt, now=now):
             return replay

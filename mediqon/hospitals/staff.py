@@ -1,9 +1,11 @@
 """The accounts that manage a hospital."""
 
 from datetime import datetime
+from uuid import UUID
 
 import msgspec
 
+from mediqon.auth import sessions
 from mediqon.auth.models import Actor, Role, User
 from mediqon.auth.routes import add_user, find_user
 from mediqon.database import Connection, statements
@@ -33,12 +35,11 @@ async def everybody(conn: Connection, hospital_id: int) -> list[User]:
     return [msgspec.convert({**row}, User) for row in await conn.fetch(SQL.list_staff, hospital_id)]
 
 
-async def disable(conn: Connection, hospital_id: int, user_id: int, *, actor: Actor, now: datetime) -> None:
-    """Ends an account for good: it can neither log in nor refresh its tokens, and its address is free again.
+async def disable(conn: Connection, hospital_id: int, user_id: int, *, actor: Actor, now: datetime) -> list[UUID]:
+    """Ends an account for good, and its address is free again; returns the sessions that have ended with it.
 
-    An access token it already holds is good until it expires, ten minutes at most. What it did stays in the story of
-    each visit. Raises NotFound, OwnAccount (so the last account always stays), or InvalidToken for an actor who has
-    been disabled meanwhile.
+    What it did stays in the story of each visit. Raises NotFound, OwnAccount (so the last account always stays), or
+    InvalidToken for an actor who has been disabled meanwhile.
     """
     living = [row["id"] for row in await conn.fetch(SQL.lock_staff, hospital_id)]
     if actor.id not in living:
@@ -48,4 +49,4 @@ async def disable(conn: Connection, hospital_id: int, user_id: int, *, actor: Ac
     if user_id == actor.id:
         raise OwnAccount
     await conn.execute(AUTH.disable_user, user_id, now)
-    await conn.execute(AUTH.revoke_sessions, user_id, now)
+    return await sessions.end_all(conn, user_id, now=now)

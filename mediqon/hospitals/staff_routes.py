@@ -10,7 +10,7 @@ from mediqon.auth.access import SECURITY, only, refuse_elsewhere
 from mediqon.auth.models import Role, User
 from mediqon.database import reading, transaction
 from mediqon.fields import PathId
-from mediqon.given import Actor, Now, Pool
+from mediqon.given import Actor, Ended, Now, Pool
 from mediqon.hospitals import staff
 from mediqon.hospitals.staff import NewStaff
 
@@ -24,7 +24,7 @@ async def add_staff(
     """A new account that manages the hospital. 409 `email_taken`."""
     refuse_elsewhere(hospital_id, actor)
     attempt = await idempotency.attempt(request, actor.id)
-    password_hash = await passwords.hash_password(data.password)
+    password_hash = await passwords.hash_new(data.password, data.name, data.email)
     async with transaction(pool) as conn:
         if replay := await idempotency.earlier(conn, attempt, now=now):
             return replay
@@ -42,14 +42,15 @@ async def list_staff(hospital_id: PathId, actor: Actor, pool: Pool) -> list[User
 
 
 @delete("/hospitals/{hospital_id:int}/staff/{user_id:int}", guards=[hospital_only], security=SECURITY)
-async def disable_staff(hospital_id: PathId, user_id: PathId, actor: Actor, pool: Pool, now: Now) -> None:
-    """Disables an account: no log-in, no refresh; access tokens run out within ten minutes.
+async def disable_staff(hospital_id: PathId, user_id: PathId, actor: Actor, pool: Pool, now: Now, ended: Ended) -> None:
+    """Disables an account: no log-in, no refresh, and what it is logged in with ends within seconds.
 
     409 `own_account` for the one in use, so that the last one always stays.
     """
     refuse_elsewhere(hospital_id, actor)
     async with transaction(pool) as conn:
-        await staff.disable(conn, hospital_id, user_id, actor=actor, now=now)
+        over = await staff.disable(conn, hospital_id, user_id, actor=actor, now=now)
+    ended.add(over, now=now)
 
 
 ROUTES = [add_staff, list_staff, disable_staff]

@@ -3,7 +3,7 @@
 First reads, refusals and whatever else is asked for are the application's; so are these two routes in its API document.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 from mediqon.live.feed import Feed
@@ -21,12 +21,9 @@ ID_DIGITS = 18
 class PublicReads:
     """An ASGI application around another one."""
 
-    def __init__(self, application: Application, feed: Callable[[], Feed], headers: Mapping[str, str]) -> None:
-        """`headers` go with every answer."""
+    def __init__(self, application: Application, feed: Callable[[], Feed]) -> None:
         self._application = application
         self._feed = feed
-        self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        self._headers.append((b"cache-control", b"no-cache"))
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         page = self._page(scope) if scope["type"] == "http" and scope["method"] == "GET" else None
@@ -37,7 +34,7 @@ class PublicReads:
             name == b"if-none-match" and page.is_known(value.decode("latin-1")) for name, value in scope["headers"]
         )
         body = b"" if known else page.bytes
-        headers = [*self._headers, (b"etag", page.etag.encode())]
+        headers = [(b"cache-control", b"no-cache"), (b"etag", page.etag.encode())]
         if not known:
             headers += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 304 if known else 200, "headers": headers})

@@ -1,6 +1,7 @@
 """Where one socket sits: what it watches, and what is undone when it leaves."""
 
 import asyncio
+from collections.abc import Callable
 
 from mediqon.errors import NotFound
 from mediqon.live.channels import Close
@@ -13,7 +14,7 @@ ID_DIGITS = 19
 class Seat:
     """Taken step by step; `leave` undoes exactly the steps that were taken, wherever it went wrong."""
 
-    __slots__ = ("_address", "_audience", "_display", "_doctor_ids", "_expiry", "_feed", "_watcher")
+    __slots__ = ("_address", "_audience", "_display", "_doctor_ids", "_expiry", "_feed", "_unheed", "_watcher")
 
     def __init__(self, feed: Feed, watcher: Watcher) -> None:
         self._feed, self._watcher = feed, watcher
@@ -21,6 +22,7 @@ class Seat:
         self._audience = "public"
         self._doctor_ids: tuple[int, ...] = ()
         self._expiry: asyncio.TimerHandle | None = None
+        self._unheed: Callable[[], None] | None = None
 
     def enter(self, address: str) -> None:
         """Raises TooManySockets."""
@@ -45,8 +47,14 @@ class Seat:
         self._expiry = asyncio.get_running_loop().call_later(seconds, self._watcher.close, Close.LOG_IN_AGAIN)
         await self.watch_queue(doctor_id)
 
+    def heed(self, watch: Callable[[Callable[[], None]], Callable[[], None]]) -> None:
+        """Closes when the session ends. `watch(told)` says so once, and returns how to stop watching."""
+        self._unheed = watch(lambda: self._watcher.close(Close.LOG_IN_AGAIN))
+
     def leave(self) -> None:
         """Gives everything back."""
+        if self._unheed is not None:
+            self._unheed()
         if self._address:
             self._feed.crowd.leave(self._address)
         if self._display:

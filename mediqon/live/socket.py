@@ -52,6 +52,7 @@ async def live_desk(socket: Socket, number: FromPath[str], feed: given.Feed) -> 
     async def sit_down(seat: Seat) -> None:
         actor = _actor(socket)
         await _refuse_strangers(feed, doctor_id(number), actor)
+        seat.heed(lambda over: socket.app.state.ended.watch(actor.session, over))
         await seat.watch_desk(doctor_id(number), actor.expires_at - socket.app.state.clock().timestamp())
 
     await _serve(socket, feed, sit_down)

@@ -6,7 +6,7 @@ insert into users (role, name, email, phone, password_hash, hospital_id) values 
 
 -- name: find_user_by_email
 -- The account that may log in with this address. $1 email.
-select u.id, u.name, u.email, u.role, u.hospital_id, u.password_hash, d.id as doctor_id
+select u.id, u.name, u.email, u.role, u.hospital_id, u.password_hash, u.password_changed_at, d.id as doctor_id
 from users u left join doctors d on d.user_id = u.id
 where u.email = lower($1) and u.disabled_at is null;
 
@@ -17,32 +17,52 @@ from users u left join doctors d on d.user_id = u.id
 where u.id = $1 and u.disabled_at is null;
 
 -- name: insert_session
--- $1 session, $2 user, $3 hash of the refresh token, $4 now, $5 expiry.
-insert into sessions (id, user_id, refresh_hash, created_at, expires_at) values ($1, $2, $3, $4, $5);
+-- A session for an account that is still there with the password that was checked: the row is locked, so that whoever
+-- disables it or changes its password meanwhile ends this session too, or has come first and nothing is returned.
+-- $1 session, $2 user, $3 hash of the refresh token, $4 now, $5 expiry, $6 when the password checked was made.
+insert into sessions (id, user_id, refresh_hash, created_at, expires_at)
+select $1, u.id, $3, $4, $5 from (
+    select id from users where id = $2 and disabled_at is null and password_changed_at is not distinct from $6 for share
+) u
+returning id;
 
 -- name: lock_session
 -- $1 session.
-select user_id, refresh_hash, expires_at, revoked_at from sessions where id = $1 for update;
+select user_id, refresh_hash, previous_hash, rotated_at, repeat_hash, expires_at, revoked_at
+from sessions where id = $1 for update;
 
 -- name: rotate_session
--- $1 session, $2 hash of the new refresh token, $3 expiry.
-update sessions set refresh_hash = $2, expires_at = $3 where id = $1;
+-- $1 session, $2 hash of the new refresh token, $3 expiry, $4 now, $5 hash of the Idempotency-Key or null.
+update sessions set previous_hash = refresh_hash, refresh_hash = $2, expires_at = $3, rotated_at = $4, repeat_hash = $5
+where id = $1;
 
 -- name: revoke_session
 -- $1 session, $2 now.
 update sessions set revoked_at = $2 where id = $1 and revoked_at is null;
+
+-- name: ended_since
+-- Sessions that ended at or after an instant. $1 instant.
+select id, revoked_at from sessions where revoked_at >= $1;
+
+-- name: change_password
+-- $1 user, $2 password hash, $3 now.
+update users set password_hash = $2, password_changed_at = $3 where id = $1;
+
+-- name: rehash_password
+-- The same password under today's parameters, unless it has changed since. $1 user, $2 new hash, $3 old hash.
+update users set password_hash = $2 where id = $1 and password_hash = $3;
 
 -- name: disable_user
 -- $1 user, $2 now.
 update users set disabled_at = $2 where id = $1;
 
 -- name: revoke_sessions
--- Ends everything an account is logged in with. $1 user, $2 now.
-update sessions set revoked_at = $2 where user_id = $1 and revoked_at is null;
+-- Ends everything an account is logged in with, but for one session. $1 user, $2 now, $3 the session that stays, or null.
+update sessions set revoked_at = $2 where user_id = $1 and revoked_at is null and id is distinct from $3 returning id;
 
 -- name: end_session
 -- Revokes a session of this user. $1 session, $2 now, $3 user.
-update sessions set revoked_at = $2 where id = $1 and user_id = $3 and revoked_at is null;
+update sessions set revoked_at = $2 where id = $1 and user_id = $3 and revoked_at is null returning id;
 
 -- name: forget_sessions
 -- Drops sessions that are over. $1 before.

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -106,7 +107,9 @@ async def test_settings_change_while_patients_of_several_doctors_book_and_nobody
 async def test_a_crowd_that_books_while_postgresql_is_frozen_is_answered_together(
     settings: Settings, clinic: Clinic, clock: Clock
 ) -> None:
-    desk = Actor(id=1, role=Role.HOSPITAL, hospital_id=clinic.hospital_id, doctor_id=None, expires_at=0)
+    desk = Actor(
+        id=1, role=Role.HOSPITAL, hospital_id=clinic.hospital_id, doctor_id=None, expires_at=0, session=uuid4()
+    )
     order = Order(DayKey(clinic.doctor_id, clock.now.date()), None, None, SomebodyElse("Late"), desk, clock.now)
     there = Path(settings.db_host) / f".s.PGSQL.{settings.db_port}"
     async with (

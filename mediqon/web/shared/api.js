@@ -25,17 +25,18 @@ export class Unreachable extends Error {
   }
 }
 
-// Who is asking. The access token lives in memory only. The refresh token lives in `kept`, and nowhere else.
+// Who is asking. The access token lives in memory only, the refresh token in a cookie that no script can read. `kept` is
+// the user's number: that this tab is logged in, and as whom, for the cookie is the whole browser's.
 const kept = {
-  read: () => sessionStorage.getItem("mediqon.refresh"),
-  write: (token) => (token ? sessionStorage.setItem("mediqon.refresh", token) : sessionStorage.removeItem("mediqon.refresh")),
+  read: () => sessionStorage.getItem("mediqon.user"),
+  write: (user) => (user ? sessionStorage.setItem("mediqon.user", user) : sessionStorage.removeItem("mediqon.user")),
 };
 let access = null;
 let renewing = null;
 
 function keep(answer) {
   access = { token: answer.access_token, until: performance.now() + answer.expires_in * 1000 };
-  kept.write(answer.refresh_token);
+  kept.write(String(answer.user.id));
   return answer.user;
 }
 
@@ -46,13 +47,12 @@ function forget() {
 
 /** Logs in; answers with the user. */
 export async function login(email, password) {
-  return keep(await post("/auth/login", { email, password }, { anonymous: true }));
+  return keep(await post("/auth/login", { email, password, cookie: true }, { anonymous: true }));
 }
 
 /** Ends the session here and on the server; being offline does not keep anybody logged in here. */
 export async function logout() {
-  const token = kept.read();
-  if (token) await post("/auth/logout", { refresh_token: token }).catch(() => {});
+  if (loggedIn()) await post("/auth/logout", {}, { anonymous: true }).catch(() => {});
   forget();
 }
 
@@ -74,13 +74,16 @@ export async function accessToken() {
 
 async function renew() {
   try {
-    keep(await post("/auth/refresh", { refresh_token: kept.read() }, { anonymous: true }));
-    return access.token;
+    const answer = await post("/auth/refresh", {}, { anonymous: true });
+    if (String(answer.user.id) === kept.read()) {
+      keep(answer);
+      return access.token;
+    }
   } catch (error) {
     if (!(error instanceof Refusal) || error.status === 429 || error.status >= 500) throw error;
-    forget();
-    return null;
   }
+  forget(); // the session is over, or somebody else has logged in with this browser since
+  return null;
 }
 
 /** The access token was refused: the next `accessToken()` gets a new one. */
