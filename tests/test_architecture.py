@@ -21,6 +21,7 @@ PURE = {
     "mediqon.queues.chances",
     "mediqon.queues.closing",
     "mediqon.queues.estimate",
+    "mediqon.queues.pace",
     "mediqon.queues.habits",
     "mediqon.queues.history",
     "mediqon.queues.lessons",

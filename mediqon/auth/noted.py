@@ -53,7 +53,7 @@ def note_account(connection: Connection, user_id: int, role: Role) -> None:
 
 def _note(connection: Connection, outcome: int, actor: Actor | None) -> Note:
     """Only numbers of what was asked for: a code or a key would open what it names."""
-    numbers = {name: value for name, value in connection.path_params.items() if isinstance(value, int)}
+    numbers = {name: value for name, value in connection.path_params.items() if name.endswith("_id")}
     return Note(
         at=connection.app.state.clock(),
         action=f"{connection.scope.get('method', 'LIVE')} {_route(connection)}",

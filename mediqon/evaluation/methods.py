@@ -8,9 +8,10 @@ from typing import NamedTuple
 import msgspec
 
 from mediqon.queues.chances import Z90, remaining, wait_quantiles
-from mediqon.queues.estimate import Pending, Prediction, Room, predict, todays_pace
+from mediqon.queues.estimate import Pending, Prediction, Room, predict
 from mediqon.queues.habits import Habits
 from mediqon.queues.history import Kind
+from mediqon.queues.pace import todays_pace
 
 ROLLING = 5
 OURS = "ours"

@@ -65,7 +65,7 @@ class Seat:
             self._feed.unwatch(doctor_id, self._audience, self._watcher)
 
 
-def doctor_id(text: str) -> int:
+def number_of(text: str) -> int:
     """A doctor's id as it stands in a path. Raises NotFound."""
     if not (text.isascii() and text.isdecimal() and len(text) <= ID_DIGITS):
         raise NotFound

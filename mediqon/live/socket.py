@@ -20,7 +20,7 @@ from mediqon.live.feed import Feed
 from mediqon.live.lines import Line, pong
 from mediqon.live.mailbox import Mailbox
 from mediqon.live.protocol import DETACH, Detach
-from mediqon.live.seat import Seat, doctor_id
+from mediqon.live.seat import Seat, number_of
 
 Socket = WebSocket[Any, Any, Any]
 
@@ -33,10 +33,10 @@ NOWHERE = ["/live", "/live/{rest:path}"] + [
 """Litestar's routes do not fall back on a more general one."""
 
 
-@websocket("/live/queues/{number:str}")
-async def live_queue(socket: Socket, number: FromPath[str], feed: given.Feed) -> None:
+@websocket("/live/queues/{doctor_id:str}")
+async def live_queue(socket: Socket, doctor_id: FromPath[str], feed: given.Feed) -> None:
     """A doctor's public queue, for anyone."""
-    await _serve(socket, feed, lambda seat: seat.watch_queue(doctor_id(number)))
+    await _serve(socket, feed, lambda seat: seat.watch_queue(number_of(doctor_id)))
 
 
 @websocket("/live/displays/{key:str}")
@@ -45,15 +45,15 @@ async def live_display(socket: Socket, key: FromPath[str], feed: given.Feed) -> 
     await _serve(socket, feed, lambda seat: seat.watch_display(key))
 
 
-@websocket("/live/desk/{number:str}")
-async def live_desk(socket: Socket, number: FromPath[str], feed: given.Feed) -> None:
+@websocket("/live/desk/{doctor_id:str}")
+async def live_desk(socket: Socket, doctor_id: FromPath[str], feed: given.Feed) -> None:
     """The staff queue, for that doctor and its hospital, until the access token expires."""
 
     async def sit_down(seat: Seat) -> None:
         actor = _actor(socket)
-        await _refuse_strangers(feed, doctor_id(number), actor)
+        await _refuse_strangers(feed, number_of(doctor_id), actor)
         seat.heed(lambda over: socket.app.state.ended.watch(actor.session, over))
-        await seat.watch_desk(doctor_id(number), actor.expires_at - socket.app.state.clock().timestamp())
+        await seat.watch_desk(number_of(doctor_id), actor.expires_at - socket.app.state.clock().timestamp())
 
     await _serve(socket, feed, sit_down)
 

@@ -14,10 +14,8 @@ import msgspec
 from mediqon.queues.chances import later_of, phi, remaining, wait_quantiles
 from mediqon.queues.habits import Habits
 from mediqon.queues.history import Kind
+from mediqon.queues.pace import Pace
 
-CLIP_SIGMAS = 2.5
-PACE_STEP = 1e-4
-"""How much the variance of today's pace grows with each visit."""
 FORGOTTEN_MEANS = 4.0
 """A visit open for so many means is a forgotten button: how long it still lasts is unknown."""
 PSEUDO_STARTS, PSEUDO_MINUTES, PSEUDO_VARIANCE = 2.0, 7.0, 49.0
@@ -42,13 +40,6 @@ class Pending(NamedTuple):
     slot: float | None = None
     due: float | None = None
     kind: Kind = Kind.ANY
-
-
-class Pace(NamedTuple):
-    """How today differs from the doctor's other days, in log minutes: mean and variance."""
-
-    shift: float
-    variance: float
 
 
 class Room(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,21 +95,6 @@ class Awaited(msgspec.Struct):
     mean: float
     variance: float
     minutes: float
-
-
-def todays_pace(lengths: Sequence[tuple[Kind, float | None]], habits: Habits) -> Pace:
-    """Today's pace after these visits, in order, unknown lengths null: a scalar Kalman filter on clipped residuals."""
-    shift, variance = 0.0, habits.tau2
-    clip = CLIP_SIGMAS * math.sqrt(habits.sigma2)
-    for place, (kind, minutes) in enumerate(lengths):
-        if minutes is None:
-            continue
-        residual = math.log(minutes / habits.factor(place)) - habits.log_means[kind] - shift
-        variance += PACE_STEP
-        gain = variance / (variance + habits.sigma2)
-        shift += gain * min(max(residual, -clip), clip)
-        variance *= 1 - gain
-    return Pace(shift, variance)
 
 
 def predict(line: Sequence[Pending], room: Room, habits: Habits, pace: Pace | None = None) -> list[Prediction]:

@@ -7,11 +7,12 @@ from itertools import pairwise
 
 from mediqon.hospitals.slots import Hours, instant, local_day
 from mediqon.queues import rules
-from mediqon.queues.estimate import Pass, Pending, Room, todays_pace
+from mediqon.queues.estimate import Pass, Pending, Room
 from mediqon.queues.habits import Habits, habits
 from mediqon.queues.history import History, Kind
 from mediqon.queues.lessons import sensible
 from mediqon.queues.models import Facts, Priority, QueueState, Status, Visit
+from mediqon.queues.pace import todays_pace
 
 NOTHING_LEARNT = History()
 

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediqon.queues import chances
-from mediqon.queues.estimate import Pace, Pending, Prediction, Room, predict, todays_pace
+from mediqon.queues.estimate import Pending, Prediction, Room, predict
 from mediqon.queues.habits import SIGMA2_PRIOR, habits
 from mediqon.queues.history import History, Kind
+from mediqon.queues.pace import Pace, todays_pace
 
 DRAWS = 40_000
 SLIGHT = 1e-6

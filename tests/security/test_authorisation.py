@@ -282,7 +282,8 @@ async def test_every_live_path_opens_to_whom_it_is_for(house: House, server: Ser
     named = [line.split() for line in LIVE.strip().splitlines()]
     app: Any = create_app(Settings())
     served = {re.sub(r":\w+}", "}", route.path) for route in app.routes if route.path.startswith("/live/")}
-    assert {path for path, *_ in named} == served
+    nowhere = {path for path in served if "{" not in path or "{rest}" in path}
+    assert {path for path, *_ in named} == served - nowhere
     for path, *may in named:
         concrete = re.sub(r"{(\w+)}", lambda found: str(house.ids[found[1]]), path)
         for caller, expected in zip(CALLERS, may, strict=True):
