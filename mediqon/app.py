@@ -23,11 +23,12 @@ import mediqon.hospitals.routes
 import mediqon.hospitals.settings_routes
 import mediqon.hospitals.staff_routes
 import mediqon.live.socket
+import mediqon.metrics_routes
 import mediqon.queues.report_routes
 import mediqon.queues.routes
 import mediqon.queues.session_routes
 import mediqon.web.routes
-from mediqon import given, openapi
+from mediqon import given, measuring, openapi
 from mediqon.appointments.counter import Counter
 from mediqon.auth import forgetting
 from mediqon.auth.access import provide_actor
@@ -98,6 +99,8 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
             chores = [
                 asyncio.create_task(every(night.EVERY_SECONDS, lambda: night.close_old_days(pool, feed, clock()))),
                 asyncio.create_task(every(forgetting.EVERY_SECONDS, lambda: forgetting.forget_old(pool, clock()))),
+                asyncio.create_task(measuring.watch_loop(), name="loop lag"),
+                asyncio.create_task(measuring.watch_feed(feed), name="traffic"),
             ]
             try:
                 yield
@@ -121,6 +124,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
         mediqon.appointments.leave_routes,
         mediqon.appointments.date_routes,
         mediqon.live.socket,
+        mediqon.metrics_routes,
         mediqon.web.routes,
     )
     return Litestar(

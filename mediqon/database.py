@@ -1,6 +1,7 @@
 """PostgreSQL: the pool, named statements, migrations."""
 
 import re
+import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
@@ -11,6 +12,7 @@ import asyncpg
 import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
+from mediqon import metrics
 from mediqon.settings import Settings
 
 if TYPE_CHECKING:
@@ -118,15 +120,25 @@ def open_pool(settings: Settings) -> "Pool":
 @asynccontextmanager
 async def reading(pool: "Pool") -> AsyncGenerator["Connection"]:
     """A connection of the pool, waited for within limits. Raises one of LOST."""
-    async with pool.acquire(timeout=ACQUIRE_SECONDS) as conn:
+    asked = time.perf_counter()
+    try:
+        conn = await pool.acquire(timeout=ACQUIRE_SECONDS)
+    except LOST:
+        metrics.POOL_FAILURES.inc()
+        raise
+    metrics.POOL_WAITS.observe(time.perf_counter() - asked)
+    try:
         yield conn
+    finally:
+        await pool.release(conn)
 
 
 @asynccontextmanager
 async def transaction(pool: "Pool") -> AsyncGenerator["Connection"]:
     """The same with a transaction around what is done: committed at the end, rolled back on any error."""
-    async with reading(pool) as conn, conn.transaction():
-        yield conn
+    with metrics.counted_when_done():
+        async with reading(pool) as conn, conn.transaction():
+            yield conn
 
 
 @asynccontextmanager

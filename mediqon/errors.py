@@ -12,6 +12,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
+from mediqon import metrics
 from mediqon.database import LOST
 
 log = logging.getLogger(__name__)
@@ -211,6 +212,7 @@ class Unavailable(Problem):
 
 def problem_response(problem: Problem) -> Response[bytes]:
     """RFC 9457."""
+    metrics.REFUSALS.labels(problem.code).inc()
     body = {
         "type": f"urn:mediqon:problem:{problem.code}",
         "title": HTTPStatus(problem.status).phrase,

@@ -10,13 +10,18 @@ import signal
 import socket
 import sys
 from types import FrameType
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 from litestar import Litestar
 
 from mediqon.app import create_app
 from mediqon.children import announce, when_orphaned
+from mediqon.measuring import Application, Measured
 from mediqon.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
 
 GRACEFUL_S = 3  # for requests in flight, and for sockets whose client does not read
 # Then whatever hangs is cut off: uvicorn bounds neither the shutdown of the application nor its threads.
@@ -71,8 +76,9 @@ def _leave(_signal: int, _frame: FrameType | None) -> None:
 
 def configuration(app: Litestar, settings: Settings) -> uvicorn.Config:
     """How every server process serves, the ones under test too."""
+    measured = Measured(cast("Application", app))
     return uvicorn.Config(
-        app,
+        cast("ASGI3Application", measured),
         loop="uvloop",
         http="httptools",
         ws="websockets-sansio",

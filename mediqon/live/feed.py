@@ -16,6 +16,7 @@ from mediqon.hospitals.slots import local_day
 from mediqon.live.bus import Bus
 from mediqon.live.channels import Close, TokenView, day_channel
 from mediqon.live.hub import Hub, Topic, Watcher
+from mediqon.live.traffic import TRAFFIC
 from mediqon.queues import days
 from mediqon.queues.memory import Memory
 from mediqon.queues.models import DayKey, Facts
@@ -216,6 +217,7 @@ class Feed:
         await self._forget_unwatched()
 
     async def _repair(self, key: DayKey) -> None:
+        TRAFFIC.repairs += 1
         async with snapshot(self._pool) as conn:
             self._hub.accept(await days.look(conn, key), self._clock())
 

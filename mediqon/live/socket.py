@@ -18,6 +18,7 @@ from mediqon.database import LOST
 from mediqon.errors import Forbidden, NotFound, Problem, Unauthenticated
 from mediqon.live.channels import PING, Close, Pong
 from mediqon.live.feed import Feed
+from mediqon.live.traffic import TRAFFIC
 
 Socket = WebSocket[Any, Any, Any]
 
@@ -35,6 +36,7 @@ class Mailbox:
         self._filled = asyncio.Event()
 
     def deliver(self, doctor_id: int, frame: bytes) -> None:
+        TRAFFIC.frames_skipped += doctor_id in self._frames
         self._frames[doctor_id] = frame
         self._filled.set()
 
@@ -127,9 +129,11 @@ async def _serve(socket: Socket, feed: Feed, subscribe: Callable[[Mailbox], Awai
         return
     reader = asyncio.create_task(_answer_pings(socket, feed))
     writer = asyncio.create_task(_forward(socket, mailbox))
+    TRAFFIC.sockets += 1
     try:
         await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        TRAFFIC.sockets -= 1
         leave()
         for task in (reader, writer):
             task.cancel()
@@ -146,6 +150,7 @@ async def _forward(socket: Socket, mailbox: Mailbox) -> None:
             try:
                 async with asyncio.timeout(BEHIND_SECONDS):
                     await socket.send_text(frame)
+                TRAFFIC.frames_sent += 1
             except TimeoutError:
                 await socket.close(Close.TOO_SLOW)
                 return
