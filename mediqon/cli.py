@@ -1,28 +1,28 @@
-"""The command line: `mediqon serve | demo | migrate | check | create-hospital | import-doctors | bench`."""
+"""The command line: `mediqon serve | demo | migrate | check | create-hospital | import-doctors | bench`.
 
-import asyncio
+`backup`, `restore` and what else looks after the data are in `mediqon.care`.
+"""
+
 import json
 import logging
 import secrets
 import sys
-from collections.abc import Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import asyncpg
 import msgspec
 import rich_click as click
 
-from mediqon import __version__
+from mediqon import __version__, care
 from mediqon.bench.scale import KINDS, Kind
-from mediqon.children import ChildFailed
-from mediqon.settings import Settings, SettingsError, read_settings
-
-T = TypeVar("T")
+from mediqon.settings import Settings
+from mediqon.terminal import as_json
+from mediqon.terminal import run as _run
+from mediqon.terminal import say as _say
+from mediqon.terminal import settings as _settings
 
 PASSWORD_BYTES = 9
-as_json = click.option("--json", "json_output", is_flag=True, help="Print for programs, not for people.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -238,30 +238,5 @@ def bench(
         show(report)
 
 
-def _settings() -> Settings:
-    try:
-        return read_settings()
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from None
-
-
-def _say(line: str) -> None:
-    """Progress goes to stderr where the answer is for programs."""
-    click.echo(line, err=True)
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Runs it, and tells what an administrator can mend in a sentence."""
-    from mediqon.database import LOST
-    from mediqon.errors import Problem
-
-    try:
-        return asyncio.run(work)
-    except (SettingsError, ChildFailed, Problem, ValueError) as error:
-        raise click.ClickException(str(error)) from None
-    except asyncpg.PostgresError as error:
-        raise click.ClickException(
-            f"PostgreSQL refuses: {error}. See DB_HOST, DB_USER, DB_PASSWORD, DB_NAME."
-        ) from None
-    except LOST as error:
-        raise click.ClickException(f"PostgreSQL does not answer: {error}. See DB_HOST and DB_PORT.") from None
+for command in (care.backup, care.restore):
+    main.add_command(command)

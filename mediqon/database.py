@@ -191,10 +191,19 @@ async def _apply_missing(conn: "Connection") -> list[str]:
     )
     done = {row["name"] for row in await conn.fetch("select name from migrations")}
     applied: list[str] = []
-    for path in sorted((sql_folder() / "migrations").glob("*.sql")):
+    for path in _migrations():
         if path.stem not in done:
             async with conn.transaction():
                 await conn.execute(path.read_text())
                 await conn.execute("insert into migrations (name) values ($1)", path.stem)
             applied.append(path.stem)
     return applied
+
+
+def migration_names() -> list[str]:
+    """Every migration that this version brings, in order."""
+    return [path.stem for path in _migrations()]
+
+
+def _migrations() -> list[Path]:
+    return sorted((sql_folder() / "migrations").glob("*.sql"))
