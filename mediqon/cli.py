@@ -1,6 +1,6 @@
 """The command line: `mediqon serve | demo | migrate | check | create-hospital | import-doctors | bench`.
 
-`backup`, `restore` and what else looks after the data are in `mediqon.care`.
+`backup`, `restore`, `forget` and `export-day` are in `mediqon.care`.
 """
 
 import json
@@ -238,5 +238,5 @@ def bench(
         show(report)
 
 
-for command in (care.backup, care.restore):
+for command in (care.backup, care.restore, care.forget, care.export_day):
     main.add_command(command)

@@ -80,7 +80,8 @@ def statements(feature: str) -> Statements:
     return Statements(feature)
 
 
-async def _prepare(connection: "Connection") -> None:
+async def teach_json(connection: "Connection") -> None:
+    """Values of type jsonb come and go as what they say."""
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",
@@ -106,7 +107,7 @@ def open_pool(settings: Settings) -> "Pool":
         max_size=settings.db_pool,
         timeout=CONNECT_SECONDS,
         command_timeout=COMMAND_SECONDS,
-        init=_prepare,
+        init=teach_json,
         reset=_keep,
         server_settings={
             "application_name": "mediqon",

@@ -1,9 +1,6 @@
 """`mediqon backup` and `mediqon restore` as an administrator runs them, against real servers."""
 
-import asyncio
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,14 +11,13 @@ import msgspec
 import pytest
 
 from builders import Clinic, Server, open_clinic
+from commands import mediqon, told
 from conftest import Clock, serving
 from mediqon.database import connection
 from mediqon.settings import Settings
 from processes import CHECKOUT, UNCONFIGURED, end_all
 
 pytestmark = pytest.mark.anyio
-
-SECONDS = 60
 
 
 @pytest.fixture
@@ -32,19 +28,8 @@ def folder() -> Iterator[Path]:
     rmtree(folder)
 
 
-async def mediqon(settings: Settings, *words: str, status: int = 0) -> str:
-    """What the command says, with these servers configured as an administrator's own."""
-    return await told({**os.environ, **settings.as_environment()}, *words, status=status)
-
-
-async def told(environment: dict[str, str], *words: str, status: int = 0) -> str:
-    command = (sys.executable, "-m", "mediqon", *words)
-    done = await asyncio.to_thread(
-        subprocess.run, command, env=environment, cwd=CHECKOUT, capture_output=True, text=True, timeout=SECONDS
-    )
-    said = f"{done.stdout}{done.stderr}"
-    assert done.returncode == status, said
-    return " ".join(said.replace("│", " ").split())
+def mode(file: Path) -> int:
+    return file.stat().st_mode & 0o777
 
 
 def files(folder: Path) -> list[str]:
@@ -75,7 +60,7 @@ async def test_everything_comes_back_as_it_was_at_the_backup_but_for_the_numbers
     restored = await contents(settings)
     assert restored.keys() == saved.keys()
     assert {name for name, rows in saved.items() if restored[name] != rows} <= {"queues"}
-    assert os.stat(folder / "clinic.dump").st_mode & 0o777 == 0o600
+    assert mode(folder / "clinic.dump") == 0o600
     assert files(folder) == ["clinic.dump"]
 
 
