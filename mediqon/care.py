@@ -75,8 +75,8 @@ async def _restore(settings: Settings, file: Path, beside_server: bool) -> "Rest
 def forget(patient: int | None, before: datetime | None, dry_run: bool, yes: bool, json_output: bool) -> None:
     """Forget people for good: names, phones, e-mail addresses, log-ins and reasons.
 
-    Their visits stay as numbers, so that reports still add up, and that somebody was forgotten is recorded. Backups made
-    before still know them: forget again after a restore.
+    Their visits stay as numbers, so that reports still add up, and that somebody was forgotten is recorded. Older
+    backups still know them: forget again after a restore.
     """
     if (patient is None) == (before is None):
         raise click.UsageError("Say either --patient or --before.")

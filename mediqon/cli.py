@@ -1,6 +1,6 @@
 """The command line: `mediqon serve | demo | migrate | check | create-hospital | import-doctors | bench`.
 
-`backup`, `restore`, `forget` and `export-day` are in `mediqon.care`.
+`check` is in `mediqon.checkup`; `backup`, `restore`, `forget` and `export-day` are in `mediqon.care`.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import rich_click as click
 
-from mediqon import __version__, care
+from mediqon import __version__, care, checkup
 from mediqon.bench.scale import KINDS, Kind
 from mediqon.settings import Settings
 from mediqon.terminal import as_json
@@ -79,46 +79,6 @@ async def _migrate(settings: Settings) -> list[str]:
 
     async with embedded.servers(settings, say=_say) as filled:
         return await database.migrate(filled)
-
-
-@main.command()
-@as_json
-def check(json_output: bool) -> None:
-    """Say what is configured, what answers, and what to do about the rest."""
-    findings = _run(_check(_settings()))
-    if json_output:
-        click.echo(json.dumps(findings))
-    else:
-        for part, finding in findings.items():
-            click.echo(f"{part:12}{finding}")
-    sys.exit(0 if all(finding.startswith("ok") for finding in findings.values()) else 1)
-
-
-async def _check(settings: Settings) -> dict[str, str]:
-    from mediqon import database, embedded
-
-    origin = {
-        "PostgreSQL": f"at {settings.db_host}:{settings.db_port}" if settings.db_host else "embedded",
-        "Redis": "at REDIS_URL" if settings.redis_url else "embedded",
-    }
-    async with embedded.servers(settings, say=_say) as filled:
-        found = {"PostgreSQL": await database.answers(filled), "Redis": await _redis_answers(filled)}
-    return {part: f"{finding} ({origin[part]})" for part, finding in found.items()}
-
-
-async def _redis_answers(settings: Settings) -> str:
-    from redis.asyncio import Redis
-
-    from mediqon.live.bus import CONNECT_SECONDS, LOST
-
-    redis = Redis.from_url(settings.redis_url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=CONNECT_SECONDS)
-    try:
-        await redis.execute_command("PING")
-    except LOST as error:
-        return f"away: {error}. Screens are up to 2 s late until it is back"
-    finally:
-        await redis.aclose()
-    return "ok"
 
 
 @main.command("create-hospital")
@@ -238,5 +198,5 @@ def bench(
         show(report)
 
 
-for command in (care.backup, care.restore, care.forget, care.export_day):
+for command in (checkup.check, care.backup, care.restore, care.forget, care.export_day):
     main.add_command(command)

@@ -68,7 +68,7 @@ def test_only_the_edge_speaks_http() -> None:
 def test_only_the_bus_and_the_command_line_speak_to_redis() -> None:
     for module, path in MODULES.items():
         if any(name.split(".")[0] == "redis" for name in imported(path)):
-            assert module in {"mediqon.live.bus", "mediqon.cli", "mediqon.embedded_valkey"}, module
+            assert module in {"mediqon.live.bus", "mediqon.checkup", "mediqon.embedded_valkey"}, module
 
 
 def test_only_the_worker_imports_the_application() -> None:
