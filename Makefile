@@ -1,12 +1,12 @@
 # Everything there is to do with this checkout. `make` alone prints the list.
 #   PORT=8080 make run              settings come from the environment or from .env
-#   make run ARGS="--workers 2"     ARGS goes to the command behind run, demo, bench, test and lock
+#   make run ARGS="--workers 2"     ARGS goes to the command behind run, demo, bench, test, faults and lock
 #   make install PYTHON=python3.12  another Python than the one it would find
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help install run demo bench test check format screenshots lock clean
+.PHONY: help install run demo bench test faults check format screenshots lock clean
 
 PYTHON ?=
 ARGS ?=
@@ -32,6 +32,9 @@ bench: $(VENV)/.run ## measure this machine, in about ten minutes; ARGS=--quick 
 test: $(VENV)/.dev ## run every test, the pages in a real browser
 	@MEDIQON_TEST_BROWSER="$$($(BIN)/python tests/browser.py)" && export MEDIQON_TEST_BROWSER && \
 	exec $(BIN)/pytest -n 2 $(ARGS)
+
+faults: $(VENV)/.dev ## kill and freeze processes under load, in some minutes; lost and doubled are counted
+	@cd tests && exec ../$(BIN)/python -m faults.campaign $(ARGS)
 
 check: $(VENV)/.dev ## formatting, lint and types; changes nothing
 	@$(BIN)/ruff format --check .
