@@ -1,12 +1,12 @@
 # Everything there is to do with this checkout. `make` alone prints the list.
 #   PORT=8080 make run              settings come from the environment or from .env
-#   make run ARGS="--workers 2"     ARGS goes to the command behind run, demo, bench, test and lock
+#   make run ARGS="--workers 2"     ARGS goes to the command behind run, demo, bench, test, faults and lock
 #   make install PYTHON=python3.12  another Python than the one it would find
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help install run demo bench test fuzz audit check format screenshots lock clean
+.PHONY: help install run demo bench test fuzz faults audit check format screenshots lock clean
 
 PYTHON ?=
 ARGS ?=
@@ -41,6 +41,9 @@ audit: $(VENV)/.dev ## look the pinned dependencies up among the known vulnerabi
 	@for pins in requirements.txt requirements-dev.txt; do \
 		$(BIN)/pip-audit --disable-pip --require-hashes --strict --progress-spinner off --requirement $$pins || exit 1; \
 	done
+
+faults: $(VENV)/.dev ## kill and freeze processes under load, in some minutes; lost and doubled are counted
+	@cd tests && exec ../$(BIN)/python -m faults.campaign $(ARGS)
 
 check: $(VENV)/.dev ## formatting, lint and types; changes nothing
 	@$(BIN)/ruff format --check .

@@ -24,12 +24,13 @@ import mediqon.hospitals.routes
 import mediqon.hospitals.settings_routes
 import mediqon.hospitals.staff_routes
 import mediqon.live.socket
+import mediqon.metrics_routes
 import mediqon.queues.accuracy_routes
 import mediqon.queues.report_routes
 import mediqon.queues.routes
 import mediqon.queues.session_routes
 import mediqon.web.routes
-from mediqon import given, logs, openapi
+from mediqon import given, logs, measuring, openapi
 from mediqon.appointments.counter import Counter
 from mediqon.auth import forgetting
 from mediqon.auth.access import provide_actor
@@ -113,6 +114,8 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
                 every(forgetting.EVERY_SECONDS, lambda: forgetting.forget_old(pool, clock())),
                 every(REFRESH_SECONDS, lambda: ended.refresh(pool, now=clock())),
                 every(WRITE_SECONDS, lambda: logbook.write(clock())),
+                measuring.watch_loop(),
+                measuring.watch_feed(feed),
             )
             tasks = [asyncio.create_task(work) for work in regular]
             try:
@@ -143,6 +146,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
         mediqon.appointments.leave_routes,
         mediqon.appointments.date_routes,
         mediqon.live.socket,
+        mediqon.metrics_routes,
         mediqon.web.routes,
     )
     return Application(

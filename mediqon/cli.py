@@ -1,36 +1,38 @@
 """The command line; `ELSEWHERE` names the commands that stand in modules of their own."""
 
-import asyncio
 import json
 import secrets
 import sys
-from collections.abc import Coroutine
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import asyncpg
 import msgspec
 import rich_click as click
 
 from mediqon import __version__
-from mediqon.children import ChildFailed
-from mediqon.settings import Settings, SettingsError, read_settings
+from mediqon.settings import Settings
+from mediqon.terminal import as_json
+from mediqon.terminal import run as _run
+from mediqon.terminal import say as _say
+from mediqon.terminal import settings as _settings
 
 if TYPE_CHECKING:
     from mediqon.auth.logbook import Report
 
-T = TypeVar("T")
-
 PASSWORD_BYTES = 9
 ELSEWHERE = {
+    "backup": "mediqon.care",
     "bench": "mediqon.bench.commands",
+    "check": "mediqon.checkup",
     "evaluate": "mediqon.evaluation.commands",
+    "export-day": "mediqon.care",
+    "forget": "mediqon.care",
+    "restore": "mediqon.care",
     "simulate": "mediqon.evaluation.commands",
 }
-"""Commands of packages that no server should have to load."""
-as_json = click.option("--json", "json_output", is_flag=True, help="Print for programs, not for people.")
+"""Commands in modules of their own, loaded when they are called."""
 
 
 class Commands(click.RichGroup):
@@ -41,7 +43,7 @@ class Commands(click.RichGroup):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in ELSEWHERE:
-            return getattr(import_module(ELSEWHERE[cmd_name]), cmd_name)
+            return getattr(import_module(ELSEWHERE[cmd_name]), cmd_name.replace("-", "_"))
         return super().get_command(ctx, cmd_name)
 
 
@@ -99,46 +101,6 @@ async def _migrate(settings: Settings) -> list[str]:
 
     async with embedded.servers(settings, say=_say) as filled:
         return await database.migrate(filled)
-
-
-@main.command()
-@as_json
-def check(json_output: bool) -> None:
-    """Say what is configured, what answers, and what to do about the rest."""
-    findings = _run(_check(_settings()))
-    if json_output:
-        click.echo(json.dumps(findings))
-    else:
-        for part, finding in findings.items():
-            click.echo(f"{part:12}{finding}")
-    sys.exit(0 if all(finding.startswith("ok") for finding in findings.values()) else 1)
-
-
-async def _check(settings: Settings) -> dict[str, str]:
-    from mediqon import database, embedded
-
-    origin = {
-        "PostgreSQL": f"at {settings.db_host}:{settings.db_port}" if settings.db_host else "embedded",
-        "Redis": "at REDIS_URL" if settings.redis_url else "embedded",
-    }
-    async with embedded.servers(settings, say=_say) as filled:
-        found = {"PostgreSQL": await database.answers(filled), "Redis": await _redis_answers(filled)}
-    return {part: f"{finding} ({origin[part]})" for part, finding in found.items()}
-
-
-async def _redis_answers(settings: Settings) -> str:
-    from redis.asyncio import Redis
-
-    from mediqon.live.bus import CONNECT_SECONDS, LOST
-
-    redis = Redis.from_url(settings.redis_url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=CONNECT_SECONDS)
-    try:
-        await redis.execute_command("PING")
-    except LOST as error:
-        return f"away: {error}. Screens are up to 2 s late until it is back"
-    finally:
-        await redis.aclose()
-    return "ok"
 
 
 @main.command("create-hospital")
@@ -268,32 +230,3 @@ async def _verify_audit(settings: Settings) -> "Report":
         keys = [audit.key_of(secret) for secret in filled.audit_secrets]
         async with database.connection(filled) as conn:
             return await logbook.verify(conn, keys)
-
-
-def _settings() -> Settings:
-    try:
-        return read_settings()
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from None
-
-
-def _say(line: str) -> None:
-    """Progress goes to stderr where the answer is for programs."""
-    click.echo(line, err=True)
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Runs it, and tells what an administrator can mend in a sentence."""
-    from mediqon.database import LOST
-    from mediqon.errors import Problem
-
-    try:
-        return asyncio.run(work)
-    except (SettingsError, ChildFailed, Problem, ValueError) as error:
-        raise click.ClickException(str(error)) from None
-    except asyncpg.PostgresError as error:
-        raise click.ClickException(
-            f"PostgreSQL refuses: {error}. See DB_HOST, DB_USER, DB_PASSWORD, DB_NAME."
-        ) from None
-    except LOST as error:
-        raise click.ClickException(f"PostgreSQL does not answer: {error}. See DB_HOST and DB_PORT.") from None

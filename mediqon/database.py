@@ -1,6 +1,8 @@
 """PostgreSQL: the pool, named statements, migrations."""
 
+import asyncio
 import re
+import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
@@ -11,6 +13,7 @@ import asyncpg
 import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
+from mediqon import metrics
 from mediqon.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,6 +29,9 @@ COMMAND_SECONDS = 5
 LOCK_MS = 4_000
 IDLE_TRANSACTION_MS = 15_000
 MIGRATION_LOCK = 0x4D45_4451  # "MEDQ"
+MIGRATION_LOCK_MS = 2_000
+MIGRATION_ATTEMPTS = 15
+MIGRATION_PAUSE_SECONDS = 1.0
 
 LOST = (
     OSError,
@@ -78,7 +84,8 @@ def statements(feature: str) -> Statements:
     return Statements(feature)
 
 
-async def _prepare(connection: "Connection") -> None:
+async def teach_json(connection: "Connection") -> None:
+    """Values of type jsonb come and go as what they say."""
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",
@@ -104,7 +111,7 @@ def open_pool(settings: Settings) -> "Pool":
         max_size=settings.db_pool,
         timeout=CONNECT_SECONDS,
         command_timeout=COMMAND_SECONDS,
-        init=_prepare,
+        init=teach_json,
         reset=_keep,
         server_settings={
             "application_name": "mediqon",
@@ -118,15 +125,25 @@ def open_pool(settings: Settings) -> "Pool":
 @asynccontextmanager
 async def reading(pool: "Pool") -> AsyncGenerator["Connection"]:
     """A connection of the pool, waited for within limits. Raises one of LOST."""
-    async with pool.acquire(timeout=ACQUIRE_SECONDS) as conn:
+    asked = time.perf_counter()
+    try:
+        conn = await pool.acquire(timeout=ACQUIRE_SECONDS)
+    except LOST:
+        metrics.POOL_FAILURES.inc()
+        raise
+    metrics.POOL_WAITS.observe(time.perf_counter() - asked)
+    try:
         yield conn
+    finally:
+        await pool.release(conn)
 
 
 @asynccontextmanager
 async def transaction(pool: "Pool") -> AsyncGenerator["Connection"]:
     """The same with a transaction around what is done: committed at the end, rolled back on any error."""
-    async with reading(pool) as conn, conn.transaction():
-        yield conn
+    with metrics.counted_when_done():
+        async with reading(pool) as conn, conn.transaction():
+            yield conn
 
 
 @asynccontextmanager
@@ -156,33 +173,54 @@ async def connection(settings: Settings) -> AsyncGenerator["Connection"]:
         await connected.close()
 
 
-async def answers(settings: Settings) -> str:
-    """`ok`, or what is wrong, in words."""
-    try:
-        async with connection(settings) as conn:
-            await conn.fetchval("select 1")
-    except (*LOST, asyncpg.PostgresError) as error:
-        return f"away: {error}"
-    return "ok"
-
-
 async def migrate(settings: Settings) -> list[str]:
-    """Brings the schema up to date, one transaction a file; returns the names of the files applied."""
+    """Brings the schema up to date, one transaction a file; returns the names of the files applied.
+
+    Whoever serves meanwhile is not held up for longer than MIGRATION_LOCK_MS: a change that cannot have its lock by
+    then lets go, and tries again. Raises LockNotAvailableError after MIGRATION_ATTEMPTS.
+    """
+    applied: list[str] = []
     async with connection(settings) as conn:
-        return await _apply_missing(conn)
+        await conn.execute(f"set lock_timeout = {MIGRATION_LOCK_MS}")
+        for attempt in range(1, MIGRATION_ATTEMPTS + 1):
+            try:
+                await _apply_missing(conn, applied)
+                break
+            except asyncpg.LockNotAvailableError:
+                if attempt == MIGRATION_ATTEMPTS:
+                    raise
+                await asyncio.sleep(MIGRATION_PAUSE_SECONDS)
+    return applied
 
 
-async def _apply_missing(conn: "Connection") -> list[str]:
+async def pending_migrations(conn: "Connection") -> tuple[list[str], list[str]]:
+    """Those this version brings and the database lacks, and those the database has from a newer version."""
+    done: set[str] = set()
+    if await conn.fetchval("select to_regclass('migrations') is not null"):
+        done = {row["name"] for row in await conn.fetch("select name from migrations")}
+    known = migration_names()
+    return [name for name in known if name not in done], sorted(done - {*known})
+
+
+async def _apply_missing(conn: "Connection", applied: list[str]) -> None:
+    """Adds what it applies to `applied`."""
     await conn.execute("select pg_advisory_lock($1)", MIGRATION_LOCK)
     await conn.execute(
         "create table if not exists migrations (name text primary key, applied_at timestamptz not null default now())"
     )
-    done = {row["name"] for row in await conn.fetch("select name from migrations")}
-    applied: list[str] = []
-    for path in sorted((sql_folder() / "migrations").glob("*.sql")):
-        if path.stem not in done:
+    missing, _ = await pending_migrations(conn)
+    for path in _migrations():
+        if path.stem in missing:
             async with conn.transaction():
                 await conn.execute(path.read_text())
                 await conn.execute("insert into migrations (name) values ($1)", path.stem)
             applied.append(path.stem)
-    return applied
+
+
+def migration_names() -> list[str]:
+    """Every migration that this version brings, in order."""
+    return [path.stem for path in _migrations()]
+
+
+def _migrations() -> list[Path]:
+    return sorted((sql_folder() / "migrations").glob("*.sql"))

@@ -10,6 +10,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
+from mediqon import metrics
 from mediqon.auth.noted import note_refusal
 from mediqon.database import LOST
 from mediqon.errors import Malformed, NotFound, Problem, Unavailable
@@ -21,6 +22,7 @@ PROBLEM_JSON = "application/problem+json"
 
 def problem_response(problem: Problem) -> Response[bytes]:
     """RFC 9457."""
+    metrics.REFUSALS.labels(problem.code).inc()
     body = {
         "type": f"urn:mediqon:problem:{problem.code}",
         "title": HTTPStatus(problem.status).phrase,

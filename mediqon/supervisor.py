@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from msgspec.structs import replace
 
 from mediqon import database, embedded
 from mediqon.children import KeptAlive, Program, Say, announced, kept_alive
+from mediqon.metrics import DIRECTORY_VARIABLE
 from mediqon.settings import Settings, SettingsError
 
 WORKER_FAREWELL_S = 3.7  # a worker ends itself within 3.5 s
@@ -56,10 +58,12 @@ async def _serve(
 ) -> None:
     async with embedded.servers(settings, say=say, attach=False) as filled:
         await database.migrate(filled)
-        with await _listening(host, port) as listener:
+        with await _listening(host, port) as listener, _metrics_directory() as counted:
             url = _url(host, listener)
             filled = replace(filled, port=listener.getsockname()[1])
-            children += [KeptAlive(_worker(number, listener, filled), say=say) for number in range(1, workers + 1)]
+            children += [
+                KeptAlive(_worker(number, listener, filled, counted), say=say) for number in range(1, workers + 1)
+            ]
             async with kept_alive(children):
                 embedded.announce(settings, url)
                 say(f"Mediqon is ready: {url}")
@@ -93,11 +97,16 @@ def _signals(serving: asyncio.Task[None], children: Sequence[KeptAlive]) -> Gene
             loop.remove_signal_handler(number)
 
 
-def _worker(number: int, listener: socket.socket, settings: Settings) -> Program:
+def _metrics_directory() -> tempfile.TemporaryDirectory[str]:
+    """Where the workers of this life of the server count together."""
+    return tempfile.TemporaryDirectory(prefix="mediqon-metrics-", ignore_cleanup_errors=True)
+
+
+def _worker(number: int, listener: socket.socket, settings: Settings, counted: str) -> Program:
     return Program(
         name=f"Worker {number}",
         command=(sys.executable, "-m", "mediqon.worker", str(listener.fileno())),
-        environment=_environment(settings),
+        environment={**_environment(settings), DIRECTORY_VARIABLE: counted},
         farewell=((signal.SIGTERM, WORKER_FAREWELL_S),),
         when_orphaned=signal.SIGTERM,
         ready=announced,

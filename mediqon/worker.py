@@ -19,7 +19,8 @@ from mediqon.app import create_app
 from mediqon.children import announce, when_orphaned
 from mediqon.headers import security_headers
 from mediqon.live.protocol import Handshake, Http
-from mediqon.live.reads import Application, PublicReads
+from mediqon.live.reads import PublicReads
+from mediqon.measuring import Application, Measured
 from mediqon.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def _leave(_signal: int, _frame: FrameType | None) -> None:
 
 def configuration(app: Litestar, settings: Settings) -> uvicorn.Config:
     """How every server process serves, the ones under test too."""
-    reads = PublicReads(cast("Application", app), lambda: app.state.feed)
+    reads = PublicReads(Measured(cast("Application", app)), lambda: app.state.feed)
     return uvicorn.Config(
         cast("ASGI3Application", reads),
         loop="uvloop",

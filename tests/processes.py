@@ -1,13 +1,22 @@
-"""Which processes belong to a data directory, as the machine sees it (Linux only)."""
+"""Real servers, and which processes belong to a data directory, as the machine sees it (Linux only)."""
 
 import os
+import re
 import signal
+import subprocess
+import sys
+import tempfile
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 POLL_S = 0.02
+START_LIMIT_S = 30
+CHECKOUT = Path(__file__).parent.parent
+UNCONFIGURED = dict.fromkeys(("DB_HOST", "REDIS_URL", "JWT_SECRET"), "")
 
 
 def processes_of(data_dir: Path) -> dict[int, str]:
@@ -52,3 +61,46 @@ def end_all(data_dir: Path) -> None:
 def _mentions(entry: Path, command: bytes, data_dir: bytes) -> bool:
     inside = os.fsencode((entry / "cwd").readlink()).startswith(data_dir)
     return inside or data_dir in command or data_dir in (entry / "environ").read_bytes()
+
+
+class Serve:
+    """A running `mediqon serve` in a process group of its own, as a terminal would have it."""
+
+    def __init__(self, data_dir: Path, *flags: str) -> None:
+        self.data_dir = data_dir
+        self.output = Path(tempfile.mkstemp(dir=data_dir.parent)[1])
+        command = (sys.executable, "-m", "mediqon", "serve", *(flags or ("--port", "0")))
+        with self.output.open("w") as output:
+            self.process = subprocess.Popen(
+                command,
+                cwd=CHECKOUT,
+                env={**os.environ, **UNCONFIGURED, "MEDIQON_DATA_DIR": str(data_dir)},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def says(self, text: str) -> bool:
+        return within(START_LIMIT_S, lambda: text in self.said or self.process.poll() is not None) and text in self.said
+
+    @property
+    def said(self) -> str:
+        return self.output.read_text()
+
+    @property
+    def url(self) -> str:
+        assert self.says("Mediqon is ready: "), self.said
+        return re.findall(r"Mediqon is ready: (\S+)", self.said)[0]
+
+    def answers(self) -> bool:
+        with suppress(OSError, urllib.error.HTTPError), urllib.request.urlopen(f"{self.url}/health/ready", timeout=2):
+            return True
+        return False
+
+    def told(self, number: signal.Signals) -> float:
+        """Signals the whole group, as Ctrl-C does; the seconds it took to end with status 0 and nobody left."""
+        begun = time.monotonic()
+        os.killpg(self.process.pid, number)
+        assert self.process.wait(START_LIMIT_S) == 0, self.said
+        assert within(1, lambda: none_left(self.data_dir)), processes_of(self.data_dir)
+        return time.monotonic() - begun

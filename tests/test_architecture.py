@@ -36,6 +36,7 @@ PURE = {
     "mediqon.live.channels",
     "mediqon.live.frames",
     "mediqon.live.hub",
+    "mediqon.live.traffic",
 }
 WITH_BOUNDS = {"mediqon.hospitals.models", "mediqon.fields"}
 STANDARD = {
@@ -109,9 +110,9 @@ def test_only_the_edge_speaks_http() -> None:
 def test_only_the_bus_and_the_command_line_speak_to_redis() -> None:
     for module, path in MODULES.items():
         if any(name.split(".")[0] == "redis" for name in imported(path)):
-            assert module in {"mediqon.live.bus", "mediqon.auth.throttle", "mediqon.cli", "mediqon.embedded_valkey"}, (
-                module
-            )
+            assert module in {
+                *("mediqon.live.bus", "mediqon.auth.throttle", "mediqon.checkup", "mediqon.embedded_valkey"),
+            }, module
 
 
 def test_only_the_worker_imports_the_application() -> None:

@@ -28,7 +28,7 @@ POST /appointments/{appointment_id}/reschedule ! · POST /queues/{doctor_id}/pau
 POST /queues/{doctor_id}/close ! · POST /queues/{doctor_id}/delay ! · POST /queues/{doctor_id}/undo !
 POST /queues/{doctor_id}/call-next ! · GET /queues/{doctor_id} · GET /tokens/{code}
 POST /hospitals/{hospital_id}/displays ! · GET /hospitals/{hospital_id}/displays ! · DELETE /displays/{display_id} !
-GET /health/live · GET /health/ready
+GET /health/live · GET /health/ready · GET /metrics
 """
 """Every call of the contract so far; `!` where it needs a token."""
 CALLS = [tuple(call.split()) for line in CONTRACT.strip().splitlines() for call in line.split(" · ")]

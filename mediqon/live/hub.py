@@ -9,6 +9,7 @@ import msgspec
 
 from mediqon.live.channels import Close, DeskFrame, QueueFrame
 from mediqon.live.frames import Opcode, frame
+from mediqon.live.traffic import TRAFFIC
 from mediqon.queues.models import DayKey, Facts, Visit
 from mediqon.queues.views import Outlook, desk_frame, public_frame, token_view
 
@@ -91,6 +92,7 @@ class Audience:
         """Gives the newest frame to so many of those it is owed to; says whether some are left."""
         served = self._served
         self._served = min(served + most, len(self._due))
+        TRAFFIC.frames_sent += self._served - served
         current, doctor_id, watchers = self.frame, self._topic.facts.doctor_id, self.watchers
         for watcher in self._due[served : self._served]:
             if watcher in watchers:

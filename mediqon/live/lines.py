@@ -10,6 +10,7 @@ import msgspec
 from mediqon.live.channels import PING, Close, Pong
 from mediqon.live.frames import Opcode, Parser, Violation, close_frame, farewell, frame
 from mediqon.live.hub import Frame
+from mediqon.live.traffic import TRAFFIC
 
 MESSAGE_MAX_BYTES = 4096
 MESSAGES_MAX = 200
@@ -72,6 +73,7 @@ class Line(asyncio.Protocol):
             assert self._transport is not None
             self._transport.write(frame.wire)
         else:
+            TRAFFIC.frames_skipped += doctor_id in self._waiting
             self._waiting[doctor_id] = frame.wire
 
     def close(self, code: int, reason: str = "") -> None:

@@ -18,6 +18,7 @@ from mediqon.live.bus import Bus
 from mediqon.live.channels import day_channel
 from mediqon.live.fanout import FanOut
 from mediqon.live.hub import Hub, Topic
+from mediqon.live.traffic import TRAFFIC
 from mediqon.queues import days
 from mediqon.queues.models import DayKey, Facts
 from mediqon.queues.recent import RecentDays
@@ -183,6 +184,7 @@ class Memory:
             statements("queues").versions, [key.doctor_id for key in held], [key.day for key in held]
         )
         behind = [DayKey(row["doctor_id"], row["day"]) for row in rows if self._is_behind(*row)]
+        TRAFFIC.repairs += len(behind)
         for outcome in await asyncio.gather(*map(self._repair, behind), return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from mediqon.live.feed import Feed
 from mediqon.live.hub import Page
+from mediqon.live.traffic import TRAFFIC
 
 Message: TypeAlias = dict[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -30,6 +31,7 @@ class PublicReads:
         if page is None:
             await self._application(scope, receive, send)
             return
+        TRAFFIC.polls += 1
         known = any(
             name == b"if-none-match" and page.is_known(value.decode("latin-1")) for name, value in scope["headers"]
         )

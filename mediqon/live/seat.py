@@ -7,6 +7,7 @@ from mediqon.errors import NotFound
 from mediqon.live.channels import Close
 from mediqon.live.feed import Feed
 from mediqon.live.hub import Watcher
+from mediqon.live.traffic import TRAFFIC
 
 ID_DIGITS = 19
 
@@ -18,6 +19,7 @@ class Seat:
 
     def __init__(self, feed: Feed, watcher: Watcher) -> None:
         self._feed, self._watcher = feed, watcher
+        TRAFFIC.sockets += 1
         self._address = self._display = ""
         self._audience = "public"
         self._doctor_ids: tuple[int, ...] = ()
@@ -53,6 +55,7 @@ class Seat:
 
     def leave(self) -> None:
         """Gives everything back."""
+        TRAFFIC.sockets -= 1
         if self._unheed is not None:
             self._unheed()
         if self._address:

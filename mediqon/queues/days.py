@@ -7,6 +7,7 @@ from typing import NamedTuple
 import asyncpg
 import msgspec
 
+from mediqon import metrics
 from mediqon.auth.models import Actor
 from mediqon.database import Connection, statements
 from mediqon.errors import NotFound, StaleVersion
@@ -207,6 +208,9 @@ async def save(conn: Connection, *changes: Written) -> None:
         [_row(visit.id, visit.image) for change in changes for visit in change.visits],
         [event for change in changes for event in change.events],
         [_day_row(change.facts, change.shown) for change in changes],
+    )
+    metrics.count_changes(
+        (event.verb, event.from_status, event.to_status) for change in changes for event in change.events
     )
 
 
