@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import uvicorn
-from devices import DESKTOP, PHONE, PORTRAIT, launch
 from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
 
 from browser import find_browser
 from builders import PASSWORD, Answer, Clinic, Server, open_clinic
+from devices import DESKTOP, PHONE, PORTRAIT, launch
 from mediqon import database, embedded
 from mediqon.app import create_app
 from mediqon.settings import Settings, read_settings
