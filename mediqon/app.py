@@ -25,6 +25,7 @@ import mediqon.live.socket
 import mediqon.queues.report_routes
 import mediqon.queues.routes
 import mediqon.queues.session_routes
+import mediqon.web.qr_routes
 import mediqon.web.routes
 from mediqon import given, openapi
 from mediqon.auth.access import provide_actor
@@ -114,6 +115,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
         mediqon.appointments.leave_routes,
         mediqon.live.socket,
         mediqon.web.routes,
+        mediqon.web.qr_routes,
     )
     return Litestar(
         [live, ready, *(route for feature in features for route in feature.ROUTES)],

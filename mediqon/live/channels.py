@@ -43,6 +43,8 @@ class QueueFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
     version: int
     state: QueueState
     message: str | None
+    delay_minutes: int
+    paused_until: datetime | None
     now_serving: list[str]
     recent: list[str]
     called_at: datetime | None

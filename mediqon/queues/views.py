@@ -94,6 +94,8 @@ def public_frame(outlook: Outlook) -> QueueFrame:
         version=facts.version,
         state=facts.state,
         message=message(facts),
+        delay_minutes=facts.delay_minutes,
+        paused_until=facts.paused_until,
         now_serving=[visit.token for visit in outlook.now_serving],
         recent=_recent(facts),
         called_at=max(calls, default=None),

@@ -1,15 +1,21 @@
 """The pages: files as they are, held in memory, with ETag and 304."""
 
 import mimetypes
+from contextlib import suppress
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from litestar import Request, Response, get
 from litestar.params import FromPath
 
+from mediqon.database import LOST, reading, statements
 from mediqon.errors import NotFound
+from mediqon.given import Pool
 from mediqon.live.hub import etag
+
+SQL = statements("hospitals")
 
 FOLDER = Path(__file__).parent
 SUFFIXES = {".html", ".css", ".js", ".svg", ".json", ".webmanifest"}
@@ -28,10 +34,14 @@ def _read(path: Path) -> tuple[bytes, str, str]:
     return body, etag(body), kind
 
 
-def _answer(request: Request[Any, Any, Any], path: str) -> Response[bytes]:
+def _answer(request: Request[Any, Any, Any], path: str, **told: str) -> Response[bytes]:
+    """The file; `told` fills its empty `data-…=""` attributes."""
     if path not in files():
         raise NotFound
     body, tag, kind = files()[path]
+    for name, value in told.items():
+        body = body.replace(f'data-{name}=""'.encode(), f'data-{name}="{escape(value)}"'.encode(), 1)
+    tag = etag(body) if told else tag
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
     if request.headers.get("if-none-match") == tag:
         return Response(b"", status_code=304, headers=headers, media_type=kind)
@@ -44,8 +54,14 @@ async def start_page(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 
 @get("/display/{key:str}", include_in_schema=False)
-async def display_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[bytes]:
-    return _answer(request, "display/index.html")
+async def display_page(request: Request[Any, Any, Any], key: FromPath[str], pool: Pool) -> Response[bytes]:
+    """The screen, told its languages; with the database away it comes all the same and uses those it remembers."""
+    languages: list[str] = []
+    with suppress(*LOST):
+        async with reading(pool) as conn:
+            row = None if "\x00" in key else await conn.fetchrow(SQL.find_display, key)
+        languages = row["languages"] if row else []
+    return _answer(request, "display/index.html", languages=" ".join(languages))
 
 
 @get("/desk", include_in_schema=False)
@@ -68,4 +84,10 @@ async def page_file(request: Request[Any, Any, Any], path: FromPath[str]) -> Res
     return _answer(request, path.lstrip("/"))
 
 
-ROUTES = [start_page, display_page, desk_page, token_page, book_page, page_file]
+@get("/offline.js", include_in_schema=False)
+async def service_worker(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """From the root, because a service worker may only serve what lies beside or below it."""
+    return _answer(request, "shared/offline.js")
+
+
+ROUTES = [start_page, display_page, desk_page, token_page, book_page, page_file, service_worker]

@@ -139,8 +139,8 @@ select count(*) from doctors where hospital_id = $1 and id = any ($2);
 select id, name, key, doctor_ids, languages from displays where hospital_id = $1 order by id;
 
 -- name: find_display
--- What a screen shows. $1 key.
-select id, doctor_ids from displays where key = $1;
+-- What a screen shows, in which languages. $1 key.
+select id, doctor_ids, languages from displays where key = $1;
 
 -- name: delete_display
 -- $1 display, $2 hospital.
