@@ -16,6 +16,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 import mediqon
 import mediqon.appointments.leave_routes
 import mediqon.appointments.routes
+import mediqon.appointments.token_routes
 import mediqon.auth.routes
 import mediqon.hospitals.import_routes
 import mediqon.hospitals.routes
@@ -113,6 +114,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
         mediqon.queues.report_routes,
         mediqon.appointments.routes,
         mediqon.appointments.leave_routes,
+        mediqon.appointments.token_routes,
         mediqon.live.socket,
         mediqon.web.routes,
         mediqon.web.qr_routes,

@@ -18,6 +18,8 @@ PURE = {
     "mediqon.queues.rules",
     "mediqon.queues.estimate",
     "mediqon.queues.views",
+    "mediqon.queues.tidings",
+    "mediqon.appointments.calendar_file",
     "mediqon.queues.replay",
     "mediqon.queues.report",
     "mediqon.queues.report_csv",

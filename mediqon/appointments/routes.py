@@ -126,7 +126,10 @@ async def transfer(
     feed: Feed,
     now: Now,
 ) -> Appointment | Response[bytes]:
-    """Sends a visit to another doctor of the hospital; token and place stay. 409 `already_booked`, `queue_closed`."""
+    """Sends a visit to another doctor of the hospital; token and place stay. 409 `already_booked`, `queue_closed`.
+
+    Honours `Idempotency-Key`.
+    """
     attempt = await idempotency.attempt(request, actor.id)
     async with transaction(pool) as conn:
         if replay := await idempotency.earlier(conn, attempt, now=now):

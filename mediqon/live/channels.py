@@ -59,7 +59,10 @@ class Person(msgspec.Struct, frozen=True):
 
 
 class Appointment(msgspec.Struct, frozen=True, kw_only=True):
-    """A visit as its patient and its staff see it. Instants are UTC; `date` is the hospital's."""
+    """A visit as its patient and its staff see it. Instants are UTC; `date` is the hospital's.
+
+    `late_minutes`: so much after the slot the patient said to come.
+    """
 
     id: int
     doctor_id: int
@@ -73,6 +76,7 @@ class Appointment(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     reason: str | None
     scheduled_at: datetime | None
+    late_minutes: int
     booked_at: datetime
     checked_in_at: datetime | None
     called_at: datetime | None
@@ -144,6 +148,11 @@ class TokenView(msgspec.Struct, frozen=True, kw_only=True):
     message: str | None
     version: int
     stale: bool
+    scheduled_at: datetime | None
+    headline: str
+    advice: str
+    may: list[str]
+    """What is left to the patient: `check_in`, `late`, `cancel`."""
 
 
 def day_channel(installation: str, key: DayKey) -> str:

@@ -117,7 +117,10 @@ async def call_next(
     now: Now,
     data: JSONBody[CallNext | None] = None,
 ) -> CallNextAnswer | Response[bytes]:
-    """Completes the visit in the room and calls the next. 409 `stale_version`, `queue_paused`, `queue_closed`."""
+    """Completes the visit in the room and calls the next. 409 `stale_version`, `queue_paused`, `queue_closed`.
+
+    Honours `Idempotency-Key`.
+    """
     today = await feed.today(doctor_id)
     attempt = await idempotency.attempt(request, actor.id)
     async with transaction(pool) as conn:
@@ -142,7 +145,7 @@ async def call_next(
 async def recall(
     request: Request[Any, Any, Any], appointment_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now
 ) -> Appointment | Response[bytes]:
-    """Announces a called token again. 409 `illegal_transition` unless it is CALLED."""
+    """Announces a called token again. 409 `illegal_transition` unless it is CALLED. Honours `Idempotency-Key`."""
     attempt = await idempotency.attempt(request, actor.id)
     async with transaction(pool) as conn:
         if replay := await idempotency.earlier(conn, attempt, now=now):

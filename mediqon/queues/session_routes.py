@@ -86,7 +86,10 @@ async def close(
 async def take_back(
     request: Request[Any, Any, Any], doctor_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now
 ) -> DeskFrame | Response[bytes]:
-    """Takes back the desk's last change, exact place included. 409 `nothing_to_undo`, `cannot_undo`."""
+    """Takes back the desk's last change, exact place included. 409 `nothing_to_undo`, `cannot_undo`.
+
+    Honours `Idempotency-Key`.
+    """
     today = await feed.today(doctor_id)
     attempt = await idempotency.attempt(request, actor.id)
     async with transaction(pool) as conn:

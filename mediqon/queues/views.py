@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from mediqon.live.channels import Appointment, DeskFrame, Person, PublicToken, QueueFrame, TokenDoctor, TokenView
 from mediqon.queues import estimate, rules
 from mediqon.queues.models import IN_ROOM, OVER, Facts, PlaceRule, Priority, QueueState, Status, Visit
+from mediqon.queues.tidings import tidings
 
 RECENT_TOKENS = 5
 BE_HERE_STEP_MINUTES = 5
@@ -25,6 +26,7 @@ class Outlook:
 
     def __init__(self, facts: Facts, now: datetime) -> None:
         self.facts = facts
+        self.now = now
         self.now_serving = rules.in_room(facts.visits)
         self.waiting = rules.call_order(facts.visits)
         self.booked = rules.expected_order(facts.visits)
@@ -149,6 +151,7 @@ def appointment(outlook: Outlook, visit: Visit) -> Appointment:
         version=visit.version,
         reason=visit.reason,
         scheduled_at=visit.scheduled_at,
+        late_minutes=_late_minutes(visit),
         booked_at=visit.booked_at,
         checked_in_at=visit.checked_in_at,
         called_at=visit.called_at,
@@ -168,6 +171,7 @@ def token_view(outlook: Outlook, visit: Visit, *, stale: bool) -> TokenView:
     facts = outlook.facts
     place = outlook.places.get(visit.id)
     window = place.window if place and not stale else None
+    headline, advice = tidings(facts, visit, place.ahead if place else None, now=outlook.now)
     return TokenView(
         token=visit.token,
         status=visit.status,
@@ -186,6 +190,10 @@ def token_view(outlook: Outlook, visit: Visit, *, stale: bool) -> TokenView:
         message=message(facts),
         version=facts.version,
         stale=stale,
+        scheduled_at=visit.scheduled_at,
+        headline=headline,
+        advice=advice,
+        may=rules.left_to_patient(facts, visit, now=outlook.now),
     )
 
 
@@ -246,6 +254,13 @@ def _public_token(outlook: Outlook, visit: Visit) -> PublicToken:
         expected_from=window.earliest if window else None,
         expected_to=window.latest if window else None,
     )
+
+
+def _late_minutes(visit: Visit) -> int:
+    """Only a patient who said so is due after the slot before having come."""
+    if visit.status is not Status.BOOKED or visit.scheduled_at is None:
+        return 0
+    return max(round((visit.due_at - visit.scheduled_at).total_seconds() / 60), 0)
 
 
 def _be_here_by(visit: Visit, window: estimate.Window | None) -> datetime | None:

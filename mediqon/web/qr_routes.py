@@ -1,33 +1,26 @@
 """QR codes of the pages people follow on their phones, as SVG."""
 
 import io
-from typing import Any, Literal
+from typing import Literal
 
 import segno
-from litestar import Request, Response, get
+from litestar import Response, get
 from litestar.params import FromPath
 
 from mediqon.errors import NotFound
+from mediqon.given import Request
 
 LINK_MAX_CHARACTERS = 200
 QUIET_ZONE_MODULES = 2
 
 
 @get("/qr/{page:str}/{key:str}", include_in_schema=False)
-async def page_code(
-    request: Request[Any, Any, Any], page: FromPath[Literal["t", "display"]], key: FromPath[str]
-) -> Response[bytes]:
+async def page_code(request: Request, page: FromPath[Literal["t", "display"]], key: FromPath[str]) -> Response[bytes]:
     """The link to a phone page or a screen. Whether there is such a page is for that page to say."""
     if len(key) > LINK_MAX_CHARACTERS:
         raise NotFound
-    link = f"{address(request)}/{page}/{key}"
+    link = f"{request.address}/{page}/{key}"
     return Response(draw(link), media_type="image/svg+xml", headers={"Cache-Control": "private, max-age=3600"})
-
-
-def address(request: Request[Any, Any, Any]) -> str:
-    """Where people reach this server: what is configured, otherwise how it was just asked for."""
-    public: str = request.app.state.settings.public_url
-    return (public or str(request.base_url)).rstrip("/")
 
 
 def draw(link: str) -> bytes:

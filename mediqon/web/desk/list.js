@@ -98,7 +98,7 @@ function detail(visit, timezone) {
   if (visit.status === "CHECKED_IN") return booked + expected;
   if (visit.status === "CALLED") return `called ${time(visit.called_at)}, ${duration(minutesSince(visit.called_at))} ago${unanswered(visit)}`;
   if (visit.status === "IN_CONSULTATION") return `with the doctor for ${duration(minutesSince(visit.started_at ?? visit.called_at))}`;
-  if (visit.status === "BOOKED") return booked + expected;
+  if (visit.status === "BOOKED") return booked + (visit.late_minutes ? `, says ${visit.late_minutes} min late` : "") + expected;
   const ended = visit.ended_at ? ` ${time(visit.ended_at)}` : "";
   return `${STATUS[visit.status]}${ended} · ${booked}`;
 }

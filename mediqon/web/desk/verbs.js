@@ -74,7 +74,7 @@ export const DAY = {
 
 const HAPPENED = {
   book: "booked", walk_in: "added", check_in: "checked in", call: "called", start: "started", hold: "put on hold", complete: "completed",
-  no_show: "marked as no-show", cancel: "cancelled", recall: "called again", priority: "changed the priority of", place: "moved", give_way: "moved",
+  no_show: "marked as no-show", cancel: "cancelled", recall: "called again", priority: "changed the priority of", place: "moved", give_way: "moved", late: "announced to be late:",
   transfer_out: "transferred", transfer_in: "transferred", reschedule: "rescheduled", undo: "took back a change of",
 };
 
