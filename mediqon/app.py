@@ -14,6 +14,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 import mediqon
+import mediqon.appointments.kiosk_routes
 import mediqon.appointments.leave_routes
 import mediqon.appointments.routes
 import mediqon.appointments.token_routes
@@ -115,6 +116,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
         mediqon.appointments.routes,
         mediqon.appointments.leave_routes,
         mediqon.appointments.token_routes,
+        mediqon.appointments.kiosk_routes,
         mediqon.live.socket,
         mediqon.web.routes,
         mediqon.web.qr_routes,

@@ -132,10 +132,37 @@ async def page_file(request: Request[Any, Any, Any], path: FromPath[str]) -> Res
     return _answer(request, path.lstrip("/"))
 
 
+@get("/hospital", include_in_schema=False)
+async def hospital_page(request: Request[Any, Any, Any]) -> Response[bytes]:
+    return _answer(request, "hospital/index.html")
+
+
+@get("/kiosk/{key:str}", include_in_schema=False)
+async def kiosk_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[bytes]:
+    return _answer(request, "kiosk/index.html")
+
+
+@get("/docs", include_in_schema=False)
+async def docs_page(request: Request[Any, Any, Any]) -> Response[bytes]:
+    return _answer(request, "docs/index.html")
+
+
 @get("/offline.js", include_in_schema=False)
 async def service_worker(request: Request[Any, Any, Any]) -> Response[bytes]:
     """From the root, because a service worker may only serve what lies beside or below it."""
     return _answer(request, "shared/offline.js")
 
 
-ROUTES = [start_page, display_page, desk_page, token_page, token_manifest, book_page, page_file, service_worker]
+ROUTES = [
+    start_page,
+    display_page,
+    desk_page,
+    token_page,
+    token_manifest,
+    book_page,
+    hospital_page,
+    kiosk_page,
+    docs_page,
+    page_file,
+    service_worker,
+]

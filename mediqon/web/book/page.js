@@ -86,6 +86,7 @@ async function showBooked(visit) {
   write(at("booked-token"), visit.token);
   write(at("booked-when"), `${dayName(visit.date)}, ${time}, ${doctor.name}`);
   mark(at("booked-link"), "href", `/t/${encodeURIComponent(visit.code)}`);
+  at("booked-code").src = `/qr/t/${encodeURIComponent(visit.code)}`;
   show(at("booked"), true);
   for (const step of STEPS.slice(1)) show(at(`${step}-step`), false);
   show(at("confirm"), false);

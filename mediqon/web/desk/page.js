@@ -2,12 +2,13 @@
 
 import { accessToken, get, logout, postOnce, Refusal, spoilAccessToken } from "/web/shared/api.js";
 import { everyMinute } from "/web/shared/clock.js";
+import { whoComesIn } from "/web/shared/door.js";
 import { LiveLine } from "/web/shared/live.js";
 import { part, say, show, whileBusy, write } from "/web/shared/paper.js";
 import { liveState, liveWords } from "/web/shared/words.js";
 import { ASK, askVerb, showKeys } from "/web/desk/dialogs.js";
 import { chosenVisit, keysEnabled, listenToKeys, switchKeys } from "/web/desk/keys.js";
-import { chosenDoctor, seatedUser } from "/web/desk/login.js";
+import { chosenDoctor } from "/web/desk/choice.js";
 import { drawQueue, rememberFocus } from "/web/desk/list.js";
 import { DAY, lastDeed, VERBS, verbsFor } from "/web/desk/verbs.js";
 
@@ -24,7 +25,8 @@ sitDown();
 
 async function sitDown(reason) {
   leaveDesk();
-  user = await seatedUser(reason);
+  show(at("choice"), false);
+  user = await whoComesIn(["doctor", "hospital"], "This is a patient’s account. Patients book at the page Book a visit.", reason);
   await openDesk();
 }
 

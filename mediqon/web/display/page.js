@@ -1,6 +1,6 @@
 // The waiting-room screen: every doctor of one display, each frame a complete state.
 
-import { get } from "/web/shared/api.js";
+import { post } from "/web/shared/api.js";
 import { clockTime, dayOf, everyMinute, now } from "/web/shared/clock.js";
 import { LiveLine } from "/web/shared/live.js";
 import { copyOf, keepRows, mark, part, show, write } from "/web/shared/paper.js";
@@ -41,7 +41,9 @@ const line = new LiveLine(document.body.dataset.line + encodeURIComponent(key), 
 line.open();
 everyMinute(() => {
   drawClock();
-  if (liveness.live) keep();
+  if (!liveness.live) return;
+  keep();
+  sayHere();
 });
 part(document, "sound").addEventListener("click", () => announcer.toggle());
 part(document, "follow-code").src = `/qr/display/${encodeURIComponent(key)}`;
@@ -63,7 +65,7 @@ function takeFrame(frame) {
 }
 
 function takeLiveness(news) {
-  if (news.live && !liveness.live) checkClock();
+  if (news.live && !liveness.live) sayHere();
   liveness = news;
   drawLiveness();
 }
@@ -153,7 +155,7 @@ function drawClock() {
   write(part(document, "day"), dayOf(now(), timezone, texts?.locale));
 }
 
-// A television's clock is often wrong; any answer of the server tells the right time.
-function checkClock() {
-  get("/health/live", { anonymous: true }).catch(() => {}).then(drawClock);
+// The hospital sees which of its screens are on; and a television's clock is often wrong: the answer tells the right time.
+function sayHere() {
+  post(`/displays/${encodeURIComponent(key)}/seen`, {}, { anonymous: true }).catch(() => {}).then(drawClock);
 }
