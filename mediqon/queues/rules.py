@@ -107,7 +107,8 @@ def placed_at_check_in(visit: Visit, *, policy: Policy, now: datetime) -> tuple[
     slot = visit.scheduled_at
     if slot is not None and now <= slot + timedelta(minutes=policy.late_grace_minutes):
         # Who said to be late and is not, has the slot again.
-        return min(visit.due_at, slot), visit.place_rule
+        kept = min(visit.due_at, slot) if visit.place_rule is PlaceRule.SLOT else visit.due_at
+        return kept, visit.place_rule
     return due_walk_in(visit.priority, policy=policy, now=now), PlaceRule.WALK_IN if slot is None else PlaceRule.LATE
 
 

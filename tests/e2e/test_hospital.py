@@ -109,7 +109,7 @@ class TestAdministration:
         await clinic.reception.book(clinic.doctor_id, date="2026-11-24", time="09:30", patient={"name": "Asha Iyer"})
         page = await at_hospital(devices, clinic, "doctors")
         await page.locator("summary", has_text="Dr A. Rao").click()
-        await page.get_by_role("form", name="Leave").get_by_label("Day").fill("2026-11-24")
+        await page.get_by_role("form", name="Leave").get_by_label("Day", exact=True).fill("2026-11-24")
         await page.get_by_role("button", name="Take leave").click()
         await expect(page.get_by_text("A-004 Asha Iyer, 09:30")).to_be_visible()
         await page.get_by_role("button", name="Move who is booked").click()

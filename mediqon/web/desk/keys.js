@@ -25,7 +25,6 @@ export function listenToKeys(onKey) {
 function walk(step) {
   const rows = [...document.querySelectorAll("[data-part=desk] .visit")].filter((row) => row.checkVisibility());
   const here = rows.indexOf(document.activeElement?.closest(".visit"));
-  if (here < 0 && document.activeElement !== document.body && !document.activeElement?.matches("[data-part=call-next]")) return false;
   const row = rows[here < 0 ? (step > 0 ? 0 : rows.length - 1) : here + step];
   row?.querySelector("button")?.focus();
   return Boolean(row);
