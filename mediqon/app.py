@@ -16,8 +16,10 @@ from litestar.types import Message, Scope
 
 import mediqon
 import mediqon.appointments.date_routes
+import mediqon.appointments.kiosk_routes
 import mediqon.appointments.leave_routes
 import mediqon.appointments.routes
+import mediqon.appointments.token_routes
 import mediqon.auth.routes
 import mediqon.hospitals.import_routes
 import mediqon.hospitals.routes
@@ -29,6 +31,7 @@ import mediqon.queues.accuracy_routes
 import mediqon.queues.report_routes
 import mediqon.queues.routes
 import mediqon.queues.session_routes
+import mediqon.web.qr_routes
 import mediqon.web.routes
 from mediqon import given, logs, measuring, openapi
 from mediqon.appointments.counter import Counter
@@ -145,9 +148,12 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
         mediqon.appointments.routes,
         mediqon.appointments.leave_routes,
         mediqon.appointments.date_routes,
+        mediqon.appointments.token_routes,
+        mediqon.appointments.kiosk_routes,
         mediqon.live.socket,
         mediqon.metrics_routes,
         mediqon.web.routes,
+        mediqon.web.qr_routes,
     )
     return Application(
         [live, ready, *(route for feature in features for route in feature.ROUTES)],

@@ -58,6 +58,7 @@ class Clinic(msgspec.Struct):
     domain: str
     doctor_ids: list[int]
     display_key: str
+    kiosk_key: str = ""
 
     @property
     def reception(self) -> str:
@@ -156,8 +157,10 @@ async def _found(settings: Settings, http: httpx.AsyncClient) -> Clinic:
         )
         clinic.doctor_ids.append(doctor["id"])
     await _open_doors(clinic, reception)
-    display = {"name": "Waiting room", "doctor_ids": clinic.doctor_ids}
-    clinic.display_key = (await reception.ask("POST", f"/hospitals/{clinic.hospital_id}/displays", display))["key"]
+    screen = {"name": "Waiting room", "doctor_ids": clinic.doctor_ids}
+    path = f"/hospitals/{clinic.hospital_id}"
+    clinic.display_key = (await reception.ask("POST", f"{path}/displays", screen | {"languages": ["en", "es"]}))["key"]
+    clinic.kiosk_key = (await reception.ask("POST", f"{path}/kiosks", screen | {"name": "Door"}))["key"]
     patient = {"name": "Pat Demo", "email": clinic.patient, "password": password}
     _read(await http.post("/auth/register", json=patient))
     return clinic
@@ -200,7 +203,10 @@ def _print_doors(url: str, clinic: Clinic, code: str) -> None:
     Waiting-room screen   {url}/display/{clinic.display_key}
     Patient's phone       {url}/t/{code}
     Doctor's desk         {url}/desk
+    Reception             {url}/hospital
     Booking               {url}/book
+    Ticket kiosk          {url}/kiosk/{clinic.kiosk_key}
+    API reference         {url}/docs
     Start                 {url}/
 
   Log-ins (password for all: {clinic.password})

@@ -33,6 +33,12 @@ class Request(litestar.Request[Any, Any, Any]):
         except msgspec.DecodeError as error:
             raise malformed_body(error) from None
 
+    @property
+    def address(self) -> str:
+        """Where people reach this server, without a last slash: what is configured, otherwise how it was just asked."""
+        public: str = self.app.state.settings.public_url
+        return (public or str(self.base_url)).rstrip("/")
+
     def refuse_parameters_but(self, *known: str) -> None:
         """Raises Malformed for a query parameter that is not one of these: a typo is never silently dropped."""
         for unknown in set(self.query_params) - {*known}:

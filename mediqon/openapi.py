@@ -39,6 +39,8 @@ IDEMPOTENCY_KEY: Json = {
     "description": "The same key and body by the same user is done once; the answer to a repetition is the first one.",
     "schema": {"type": "string", "maxLength": 200},
 }
+IDEMPOTENT = "`Idempotency-Key`"
+"""Said of a POST that creates nothing and must not be done twice either."""
 SECRETS = {
     "Login": ["password"],
     "Registration": ["password"],
@@ -53,7 +55,7 @@ def completed(document: Json) -> Json:
     schemas: Json = document["components"]["schemas"]
     for path, method, operation in _operations(document):
         _simplify_success(operation)
-        if method == "post" and "201" in operation["responses"]:
+        if method == "post" and ("201" in operation["responses"] or IDEMPOTENT in operation.get("description", "")):
             operation["parameters"] = [*operation.get("parameters", []), IDEMPOTENCY_KEY]
         for status in sorted(_refusals(path, operation)):
             operation["responses"][str(status)] = _problem(status)

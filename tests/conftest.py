@@ -17,8 +17,12 @@ import asyncpg
 import msgspec
 import pytest
 import uvicorn
+from playwright.async_api import Browser, async_playwright
 
+from browser import find_browser
 from builders import Clinic, Server, open_clinic
+from cable import Cable, laid_cable
+from devices import Devices, launch
 from mediqon.app import create_app
 from mediqon.settings import Settings, read_settings
 from mediqon.worker import configuration
@@ -112,6 +116,29 @@ async def server(settings: Settings, clock: Clock) -> AsyncIterator[Server]:
 async def clinic(server: Server) -> Clinic:
     """A hospital in Kolkata with a doctor: room 3, token prefix A, ten-minute slots, 09:00–13:00 every day."""
     return await open_clinic(server)
+
+
+@pytest.fixture(scope="session")
+async def chromium(anyio_backend: str) -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await launch(playwright, find_browser())
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def devices(chromium: Browser) -> AsyncIterator[Devices]:
+    """Whatever a test does with its pages: no script fails, no policy is broken, nobody else is asked."""
+    async with Devices(chromium).closing() as held:
+        yield held
+    assert held.complaints == []
+
+
+@pytest.fixture
+async def cable(server: Server) -> AsyncIterator[Cable]:
+    async with laid_cable() as laid:
+        laid.plug(server.url)
+        yield laid
 
 
 class _Uvicorn(uvicorn.Server):

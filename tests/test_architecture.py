@@ -29,6 +29,8 @@ PURE = {
     "mediqon.queues.scene",
     "mediqon.queues.shown",
     "mediqon.queues.views",
+    "mediqon.queues.tidings",
+    "mediqon.appointments.calendar_file",
     "mediqon.queues.replay",
     "mediqon.queues.report",
     "mediqon.queues.report_csv",

@@ -44,7 +44,7 @@ def test_every_live_path_it_names_is_served_and_none_is_left_out() -> None:
 
 def test_every_page_it_shows_is_served() -> None:
     pages = re.findall(r": `(/\S+)`", _section("Try it"))
-    assert len(pages) == 4
+    assert len(pages) == 6
     assert {_anonymous(page) for page in pages} <= _paths()
 
 

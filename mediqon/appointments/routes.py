@@ -136,12 +136,25 @@ async def move(
 
 @post("/appointments/{appointment_id:int}/transfer", status_code=200, guards=[staff_only], security=SECURITY)
 async def transfer(
-    appointment_id: PathId, data: JSONBody[Transfer], actor: Actor, pool: Pool, feed: Feed, now: Now
-) -> Appointment:
-    """Sends a visit to another doctor of the hospital; token and place stay. 409 `already_booked`, `queue_closed`."""
+    request: Request[Any, Any, Any],
+    appointment_id: PathId,
+    data: JSONBody[Transfer],
+    actor: Actor,
+    pool: Pool,
+    feed: Feed,
+    now: Now,
+) -> Appointment | Response[bytes]:
+    """Sends a visit to another doctor of the hospital; token and place stay. 409 `already_booked`, `queue_closed`.
+
+    Honours `Idempotency-Key`.
+    """
+    attempt = await idempotency.attempt(request, actor.id)
     async with transaction(pool) as conn:
+        if replay := await idempotency.earlier(conn, attempt, now=now):
+            return replay
         practice = await find_practice(conn, data.doctor_id)
         moved = await moving.transfer(conn, appointment_id, practice, actor=actor, now=now, reason=data.reason)
+        await idempotency.keep(conn, attempt, _view(moved.facts, moved.visit_id, now), status=200)
     return await _show_moved(feed, moved, now)
 
 

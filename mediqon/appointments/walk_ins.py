@@ -5,7 +5,7 @@ from datetime import datetime
 
 from mediqon.appointments.booking import CODE_BYTES, Booked
 from mediqon.appointments.models import SomebodyElse
-from mediqon.auth.models import Actor, Role
+from mediqon.auth.models import Actor, Role, holder
 from mediqon.database import Connection, statements
 from mediqon.errors import DayFull, QueueClosed
 from mediqon.hospitals import calendar
@@ -23,10 +23,13 @@ async def walk_in(
     priority: Priority,
     *,
     reason: str | None,
-    actor: Actor,
+    actor: Actor | None,
     now: datetime,
 ) -> Booked:
-    """Takes somebody into a locked day. Raises QueueClosed, or DayFull past the hospital's number of walk-ins."""
+    """Takes somebody into a locked day; without an actor they come by themselves.
+
+    Raises QueueClosed, or DayFull past the hospital's number of walk-ins.
+    """
     if facts.state is QueueState.CLOSED:
         raise QueueClosed
     number = await conn.fetchval(statements("queues").count_walk_in, *facts.key)
@@ -61,5 +64,7 @@ async def walk_in(
         started_at=None,
         ended_at=None,
     )
-    after = await days.write(conn, facts, [Change(verb="walk_in", after=visit)], actor=actor, now=now)
+    after = await days.write(
+        conn, facts, [Change(verb="walk_in", after=visit)], actor=actor or holder(patient_id), now=now
+    )
     return Booked(after, visit_id, now)

@@ -14,8 +14,10 @@ ACCOUNT_FREE, ACCOUNT_LONGEST_SECONDS = 30, 15.0
 """Wrong passwords for one account from everywhere that it has never logged in from."""
 ADDRESS_FREE, ADDRESS_LONGEST_SECONDS = 60, 30.0
 """Wrong passwords from one address, for accounts that have never logged in from there."""
-BOOKINGS_FREE, BOOKINGS_LONGEST_SECONDS = 60, 60.0
+BOOKINGS_FREE, BOOKINGS_LONGEST_SECONDS = 1000, 60.0
 """Bookings that one patient asks for."""
+VISITOR_FREE, VISITOR_LONGEST_SECONDS = 300, 30.0
+"""Codes used and kiosk tickets taken from one address, which may be a whole waiting room's."""
 IPV6_HOME_BITS = 64
 
 
@@ -53,6 +55,14 @@ class LoginDoors:
 async def count_booking(throttle: Throttle, patient_id: int) -> None:
     """Counts a booking that a patient asks for. Raises Throttled."""
     door = Door(f"bookings:{patient_id}", BOOKINGS_FREE, BOOKINGS_LONGEST_SECONDS)
+    await throttle.refuse_closed(door)
+    await throttle.count(door)
+
+
+async def count_visitor(request: ASGIConnection[Any, Any, Any, Any]) -> None:
+    """Counts something done from this address without a log-in. Raises Throttled."""
+    door = Door(f"visitor:{_short(address_of(request))}", VISITOR_FREE, VISITOR_LONGEST_SECONDS)
+    throttle: Throttle = request.app.state.throttle
     await throttle.refuse_closed(door)
     await throttle.count(door)
 

@@ -28,6 +28,14 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: float
 
 
+NO_SESSION = UUID(int=0)
+
+
+def holder(patient_id: int) -> Actor:
+    """Whoever has a visit's code, or stands at a kiosk, acts as its patient for one request, without a log-in."""
+    return Actor(id=patient_id, role=Role.PATIENT, hospital_id=None, doctor_id=None, session=NO_SESSION, expires_at=0.0)
+
+
 class User(msgspec.Struct, frozen=True, kw_only=True):
     """An account as its owner sees it. A doctor has a `doctor_id`; doctors and hospitals a `hospital_id`."""
 

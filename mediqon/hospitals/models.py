@@ -1,5 +1,7 @@
 """Buildings, doctors, hours and screens, as the wire has them."""
 
+from datetime import datetime
+
 import msgspec
 
 from mediqon.fields import (
@@ -170,7 +172,7 @@ class NewDisplay(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Display(msgspec.Struct, frozen=True):
-    """`key` opens the screen to whoever has it; `url` is its page."""
+    """`key` opens the screen to whoever has it; `url` is its page. `last_seen_at` is null until it was opened."""
 
     id: int
     name: str
@@ -178,3 +180,4 @@ class Display(msgspec.Struct, frozen=True):
     url: str
     doctor_ids: list[int]
     languages: list[str]
+    last_seen_at: datetime | None

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from litestar import Request, Response, delete, get, patch, post, put
-from litestar.params import FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from mediqon import given
 from mediqon.auth import idempotency, passwords
@@ -140,7 +140,7 @@ async def add_display(
         if await conn.fetchval(SQL.count_own_doctors, hospital_id, doctor_ids) != len(doctor_ids):
             raise NotFound("One of these doctors is not at your hospital.")
         display_id = await conn.fetchval(SQL.insert_display, hospital_id, data.name, key, doctor_ids, data.languages)
-        display = Display(display_id, data.name, key, f"/display/{key}", doctor_ids, data.languages)
+        display = Display(display_id, data.name, key, f"/display/{key}", doctor_ids, data.languages, None)
         await idempotency.keep(conn, attempt, display)
     return display
 
@@ -152,6 +152,14 @@ async def list_displays(hospital_id: PathId, actor: Actor, pool: Pool) -> list[D
     async with reading(pool) as conn:
         rows = await conn.fetch(SQL.list_displays, hospital_id)
     return [Display(url=f"/display/{row['key']}", **row) for row in rows]
+
+
+@post("/displays/{key:str}/seen", status_code=204)
+async def see_display(key: FromPath[str], pool: Pool, now: Now) -> None:
+    """A screen says that it is on. 404 for a key that is not in use."""
+    async with reading(pool) as conn:
+        if "\x00" in key or await conn.fetchval(SQL.see_display, key, now) is None:
+            raise NotFound
 
 
 @delete("/displays/{display_id:int}", guards=[hospital_only], security=SECURITY)
@@ -174,5 +182,6 @@ ROUTES = [
     list_slots,
     add_display,
     list_displays,
+    see_display,
     delete_display,
 ]

@@ -43,6 +43,8 @@ class QueueFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
     version: int
     state: QueueState
     message: str | None
+    delay_minutes: int
+    paused_until: datetime | None
     now_serving: list[str]
     recent: list[str]
     called_at: datetime | None
@@ -57,7 +59,10 @@ class Person(msgspec.Struct, frozen=True):
 
 
 class Appointment(msgspec.Struct, frozen=True, kw_only=True):
-    """A visit as its patient and its staff see it. Instants are UTC; `date` is the hospital's."""
+    """A visit as its patient and its staff see it. Instants are UTC; `date` is the hospital's.
+
+    `late_minutes`: so much after the slot the patient said to come.
+    """
 
     id: int
     doctor_id: int
@@ -71,6 +76,7 @@ class Appointment(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     reason: str | None
     scheduled_at: datetime | None
+    late_minutes: int
     booked_at: datetime
     checked_in_at: datetime | None
     called_at: datetime | None
@@ -145,6 +151,11 @@ class TokenView(msgspec.Struct, frozen=True, kw_only=True):
     message: str | None
     version: int
     stale: bool
+    scheduled_at: datetime | None
+    headline: str
+    advice: str
+    may: list[str]
+    """What is left to the patient: `check_in`, `late`, `cancel`."""
 
 
 def day_channel(installation: str, key: DayKey) -> str:

@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 
+import msgspec
+
 from mediqon.database import LOST, Pool, reading, snapshot, statements
 from mediqon.errors import NotFound
-from mediqon.live.channels import Close
+from mediqon.live.channels import Close, TokenView
 from mediqon.live.crowd import Crowd
 from mediqon.live.hub import Page, Topic, Watcher
 from mediqon.live.lines import Lines
@@ -119,6 +121,10 @@ class Feed:
         if code not in topic.codes:
             raise NotFound("There is no such token.")
         return topic.page(code, stale=self.age > STALE_SECONDS)
+
+    async def told(self, code: str) -> TokenView:
+        """The same as the page that says it without script has it. Raises NotFound."""
+        return msgspec.json.decode((await self.token(code)).bytes, type=TokenView)
 
     def held_queue(self, doctor_id: int) -> Page | None:
         """What `shown` would show, where no waiting is needed for it."""

@@ -1,6 +1,6 @@
 """What doctors, reception and patients do to the line: each verb takes a locked day and returns it as it then is."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
@@ -218,8 +218,7 @@ def _refuse_patient(facts: Facts, visit: Visit, to: Status, now: datetime) -> No
 
 def refuse_cutoff(visit: Visit, policy: Policy, now: datetime) -> None:
     """Raises TooLate when the slot is too near for the patient to give it up alone."""
-    cutoff = timedelta(minutes=policy.cancel_cutoff_minutes)
-    if cutoff and visit.scheduled_at is not None and now > visit.scheduled_at - cutoff:
+    if rules.past_cutoff(visit, policy, now=now):
         raise TooLate(
             f"Up to {policy.cancel_cutoff_minutes} minutes before the slot; after that, please call the desk."
         )

@@ -8,7 +8,7 @@ from litestar import Request, Response, get, patch, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody
 
-from mediqon.auth import models
+from mediqon.auth import idempotency, models
 from mediqon.auth.access import SECURITY, only
 from mediqon.auth.models import Role
 from mediqon.database import Connection, reading, statements, transaction
@@ -108,31 +108,53 @@ async def staff_queue(doctor_id: PathId, actor: Actor, feed: Feed) -> Response[b
 
 @post("/queues/{doctor_id:int}/call-next", status_code=200, guards=[staff_only], security=SECURITY)
 async def call_next(
-    doctor_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now, data: JSONBody[CallNext | None] = None
-) -> CallNextAnswer:
-    """Completes the visit in the room and calls the next. 409 `stale_version`, `queue_paused`, `queue_closed`."""
+    request: Request[Any, Any, Any],
+    doctor_id: PathId,
+    actor: Actor,
+    pool: Pool,
+    feed: Feed,
+    now: Now,
+    data: JSONBody[CallNext | None] = None,
+) -> CallNextAnswer | Response[bytes]:
+    """Completes the visit in the room and calls the next. 409 `stale_version`, `queue_paused`, `queue_closed`.
+
+    Honours `Idempotency-Key`.
+    """
     today = await feed.today(doctor_id)
+    attempt = await idempotency.attempt(request, actor.id)
     async with transaction(pool) as conn:
+        if replay := await idempotency.earlier(conn, attempt, now=now):
+            return replay
         before = await lock_own(conn, today, actor, feed.known)
         facts, called, completed = await desk.call_next(
             conn, before, actor=actor, now=now, version=data.version if data else None
         )
+        outlook = outlook_on(facts, now)
+        answer = CallNextAnswer(
+            appointment(outlook, facts.visit(called)) if called else None,
+            appointment(outlook, facts.visit(completed)) if completed else None,
+        )
+        await idempotency.keep(conn, attempt, answer, status=200)
     if facts is not before:
         await feed.publish(facts)
-    outlook = outlook_on(facts, now)
-    return CallNextAnswer(
-        appointment(outlook, facts.visit(called)) if called else None,
-        appointment(outlook, facts.visit(completed)) if completed else None,
-    )
+    return answer
 
 
 @post("/appointments/{appointment_id:int}/recall", status_code=200, guards=[staff_only], security=SECURITY)
-async def recall(appointment_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now) -> Appointment:
-    """Announces a called token again. 409 `illegal_transition` unless it is CALLED."""
+async def recall(
+    request: Request[Any, Any, Any], appointment_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now
+) -> Appointment | Response[bytes]:
+    """Announces a called token again. 409 `illegal_transition` unless it is CALLED. Honours `Idempotency-Key`."""
+    attempt = await idempotency.attempt(request, actor.id)
     async with transaction(pool) as conn:
+        if replay := await idempotency.earlier(conn, attempt, now=now):
+            return replay
         before = await days.lock_visit(conn, appointment_id, actor, feed.known)
         facts = await desk.recall(conn, before, appointment_id, actor=actor, now=now)
-    return await _show_visit(feed, before, facts, appointment_id, now)
+        answer = appointment(outlook_on(facts, now), facts.visit(appointment_id))
+        await idempotency.keep(conn, attempt, answer, status=200)
+    await feed.publish(facts)
+    return answer
 
 
 @patch("/appointments/{appointment_id:int}/priority", guards=[staff_only], security=SECURITY)

@@ -7,7 +7,8 @@ import msgspec
 
 from mediqon.auth.models import Role
 from mediqon.hospitals.models import Policy
-from mediqon.queues.models import IN_ROOM, PlaceRule, Priority, Status, Visit
+from mediqon.hospitals.slots import local_day
+from mediqon.queues.models import IN_ROOM, Facts, PlaceRule, Priority, Status, Visit
 
 _STAFF = frozenset({Role.DOCTOR, Role.HOSPITAL})
 _DOCTOR = frozenset({Role.DOCTOR})
@@ -51,6 +52,25 @@ def allowed(status: Status, role: Role) -> list[Status]:
     return [to for (start, to), roles in LEGAL.items() if start is status and role in roles]
 
 
+def left_to_patient(facts: Facts, visit: Visit, *, now: datetime) -> list[str]:
+    """What a patient may do with their own visit without the desk: `check_in`, `late`, `cancel`."""
+    booked_today = visit.status is Status.BOOKED and local_day(now, facts.timezone) == facts.day
+    may: list[str] = []
+    if booked_today and facts.settings.patient_check_in:
+        may.append("check_in")
+    if booked_today and visit.scheduled_at is not None:
+        may.append("late")
+    if Status.CANCELLED in allowed(visit.status, Role.PATIENT) and not past_cutoff(visit, facts.settings, now=now):
+        may.append("cancel")
+    return may
+
+
+def past_cutoff(visit: Visit, policy: Policy, *, now: datetime) -> bool:
+    """Whether the slot is too near for the patient to give it up alone."""
+    cutoff = timedelta(minutes=policy.cancel_cutoff_minutes)
+    return bool(cutoff) and visit.scheduled_at is not None and now > visit.scheduled_at - cutoff
+
+
 def call_order(visits: Iterable[Visit]) -> list[Visit]:
     """Those who are here and waiting, the next to be called first. Total, and the same for every reader."""
     return sorted((visit for visit in visits if visit.status is Status.CHECKED_IN), key=place)
@@ -92,7 +112,9 @@ def placed_at_check_in(visit: Visit, *, policy: Policy, now: datetime) -> tuple[
     """Where somebody who checks in stands: at the slot if early, on time or a little late, else as a walk-in."""
     slot = visit.scheduled_at
     if slot is not None and now <= slot + timedelta(minutes=policy.late_grace_minutes):
-        return visit.due_at, visit.place_rule
+        # Who said to be late and is not, has the slot again.
+        kept = min(visit.due_at, slot) if visit.place_rule is PlaceRule.SLOT else visit.due_at
+        return kept, visit.place_rule
     return due_walk_in(visit.priority, policy=policy, now=now), PlaceRule.WALK_IN if slot is None else PlaceRule.LATE
 
 

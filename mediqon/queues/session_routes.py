@@ -1,11 +1,13 @@
 """The whole day at the desk over HTTP: pause, resume, delay, close, undo."""
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
-from litestar import post
+from litestar import Request, Response, post
 from litestar.params import JSONBody
 
+from mediqon.auth import idempotency
 from mediqon.auth.access import SECURITY
 from mediqon.database import transaction
 from mediqon.fields import DelayMinutes, Minutes, PathId, Reason
@@ -81,13 +83,24 @@ async def close(
 
 
 @post("/queues/{doctor_id:int}/undo", status_code=200, guards=[staff_only], security=SECURITY)
-async def take_back(doctor_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now) -> DeskFrame:
-    """Takes back the desk's last change, exact place included. 409 `nothing_to_undo`, `cannot_undo`."""
+async def take_back(
+    request: Request[Any, Any, Any], doctor_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now
+) -> DeskFrame | Response[bytes]:
+    """Takes back the desk's last change, exact place included. 409 `nothing_to_undo`, `cannot_undo`.
+
+    Honours `Idempotency-Key`.
+    """
     today = await feed.today(doctor_id)
+    attempt = await idempotency.attempt(request, actor.id)
     async with transaction(pool) as conn:
+        if replay := await idempotency.earlier(conn, attempt, now=now):
+            return replay
         before = await lock_own(conn, today, actor, feed.known)
         facts = await undo.undo(conn, before, actor=actor, now=now)
-    return await _show(feed, before, facts, now)
+        answer = desk_frame(outlook_on(facts, now))
+        await idempotency.keep(conn, attempt, answer, status=200)
+    await feed.publish(facts)
+    return answer
 
 
 async def _show(feed: LiveFeed, before: Facts, facts: Facts, now: datetime) -> DeskFrame:

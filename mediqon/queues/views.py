@@ -10,6 +10,7 @@ from mediqon.queues import rules, scene
 from mediqon.queues.models import IN_ROOM, OVER, Facts, PlaceRule, Priority, QueueState, Status, Visit
 from mediqon.queues.reasons import in_numbers
 from mediqon.queues.shown import Shown, Stir, Window, in_order, show
+from mediqon.queues.tidings import tidings
 
 RECENT_TOKENS = 5
 
@@ -28,7 +29,7 @@ class Outlook:
     """
 
     def __init__(self, facts: Facts, now: datetime, stir: Stir = Stir.FORESEEN) -> None:
-        self.facts, self._now, self._stir = facts, now, stir
+        self.facts, self.now, self._stir = facts, now, stir
         self.now_serving = rules.in_room(facts.visits)
         self.waiting = rules.call_order(facts.visits)
         self.booked = rules.expected_order(facts.visits)
@@ -67,7 +68,7 @@ class Outlook:
         prediction = self._predictions[self._index[visit.id]]
         slot = visit.scheduled_at if visit.status is Status.BOOKED else None
         before = self._before.get(visit.id)
-        return show(visit.id, prediction, before, now=self._now, slot=slot, stir=self._stir)
+        return show(visit.id, prediction, before, now=self.now, slot=slot, stir=self._stir)
 
     @property
     def shown(self) -> list[Shown]:
@@ -118,6 +119,8 @@ def public_frame(outlook: Outlook) -> QueueFrame:
         version=facts.version,
         state=facts.state,
         message=message(facts),
+        delay_minutes=facts.delay_minutes,
+        paused_until=facts.paused_until,
         now_serving=[visit.token for visit in outlook.now_serving],
         recent=_recent(facts),
         called_at=max(calls, default=None),
@@ -171,6 +174,7 @@ def appointment(outlook: Outlook, visit: Visit) -> Appointment:
         version=visit.version,
         reason=visit.reason,
         scheduled_at=visit.scheduled_at,
+        late_minutes=_late_minutes(visit),
         booked_at=visit.booked_at,
         checked_in_at=visit.checked_in_at,
         called_at=visit.called_at,
@@ -192,6 +196,7 @@ def token_view(outlook: Outlook, visit: Visit, *, stale: bool) -> TokenView:
     facts = outlook.facts
     place = outlook.place(visit)
     window = place.window if place and not stale else None
+    headline, advice = tidings(facts, visit, place.ahead if place else None, now=outlook.now)
     return TokenView(
         token=visit.token,
         status=visit.status,
@@ -210,6 +215,10 @@ def token_view(outlook: Outlook, visit: Visit, *, stale: bool) -> TokenView:
         message=message(facts),
         version=facts.version,
         stale=stale,
+        scheduled_at=visit.scheduled_at,
+        headline=headline,
+        advice=advice,
+        may=rules.left_to_patient(facts, visit, now=outlook.now),
     )
 
 
@@ -272,3 +281,10 @@ def _public_token(outlook: Outlook, visit: Visit) -> PublicToken:
         expected_from=window.earliest if window else None,
         expected_to=window.latest if window else None,
     )
+
+
+def _late_minutes(visit: Visit) -> int:
+    """Only a patient who said so is due after the slot before having come."""
+    if visit.status is not Status.BOOKED or visit.scheduled_at is None:
+        return 0
+    return max(round((visit.due_at - visit.scheduled_at).total_seconds() / 60), 0)

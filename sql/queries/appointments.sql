@@ -64,3 +64,21 @@ select id, doctor_id, day from appointments where patient_id = $1 order by day d
 -- name: find_code
 -- Whose place a public code shows. $1 code.
 select doctor_id, day from appointments where code = $1;
+
+-- name: insert_kiosk
+-- $1 hospital, $2 name, $3 key, $4 doctors.
+insert into kiosks (hospital_id, name, key, doctor_ids) values ($1, $2, $3, $4) returning id;
+
+-- name: list_kiosks
+-- The kiosks of a hospital. $1 hospital.
+select id, name, key, doctor_ids, last_seen_at from kiosks where hospital_id = $1 order by id;
+
+-- name: delete_kiosk
+-- $1 kiosk, $2 hospital.
+delete from kiosks where id = $1 and hospital_id = $2 returning id;
+
+-- name: see_kiosk
+-- The kiosk of a key, marked as seen. $1 key, $2 now.
+update kiosks set last_seen_at = $2 from hospitals h
+where kiosks.key = $1 and h.id = kiosks.hospital_id
+returning kiosks.name, kiosks.hospital_id, kiosks.doctor_ids, h.name as hospital, h.timezone;

@@ -191,11 +191,15 @@ select count(*) from doctors where hospital_id = $1 and id = any ($2);
 
 -- name: list_displays
 -- $1 hospital.
-select id, name, key, doctor_ids, languages from displays where hospital_id = $1 order by id;
+select id, name, key, doctor_ids, languages, last_seen_at from displays where hospital_id = $1 order by id;
 
 -- name: find_display
--- What a screen shows. $1 key.
-select id, doctor_ids from displays where key = $1;
+-- What a screen shows, in which languages. $1 key.
+select id, doctor_ids, languages from displays where key = $1;
+
+-- name: see_display
+-- Marks a screen as seen. $1 key, $2 now.
+update displays set last_seen_at = $2 where key = $1 returning id;
 
 -- name: delete_display
 -- $1 display, $2 hospital.

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import uvicorn
-from devices import DESKTOP, PHONE, PORTRAIT, launch
 from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
 
 from browser import find_browser
 from builders import PASSWORD, Answer, Clinic, Server, open_clinic
+from devices import DESKTOP, PHONE, PORTRAIT, UHD, launch
 from mediqon import database, embedded
 from mediqon.app import create_app
 from mediqon.settings import Settings, read_settings
+from walk import log_in
 
 SLOT_MINUTES = 10
 PACES = (12, 14, 18)
@@ -28,6 +29,7 @@ OPENING = datetime(2026, 11, 23, 3, 30, tzinfo=UTC)
 TALL: ViewportSize = {"width": 1280, "height": 1250}
 HD: ViewportSize = {"width": 1920, "height": 1080}
 READY_SECONDS = 20
+KIOSK_FLAG = "--autoplay-policy=no-user-gesture-required"
 FIRST_NAMES = ["Amara", "Ben", "Chitra", "Dmitri", "Elena", "Farid", "Grace", "Hiro", "Ines", "Jonas", "Kavya", "Liam"]
 LAST_NAMES = ["Okafor", "Becker", "Das", "Novak", "Costa", "Haddad", "Evans", "Ito", "Lopez", "Mehta", "Rossi"]
 DOCTORS = (
@@ -54,13 +56,17 @@ class Day(NamedTuple):
     one_doctor: Answer
     waiting: Answer
     called: Answer
+    booked: Answer
+    arabic: Answer
+    kiosk: Answer
     doctor: str
+    reception: str
 
 
 async def take(folder: Path) -> None:
     clock = StandingClock()
     async with own_server(clock) as server, async_playwright() as playwright:
-        browser = await launch(playwright, find_browser())
+        browser = await launch(playwright, find_browser(), KIOSK_FLAG)
         day = await play(server, clock)
         await Camera(browser, server, clock, folder).take_all(day)
         await browser.close()
@@ -117,7 +123,20 @@ async def play(server: Server, clock: StandingClock) -> Day:
                 await clinic.reception.call_next(doctor_id)
     clock.now += timedelta(minutes=1)
     (called,) = (await clinic.reception.today(ids[2]))["now"]
-    return Day(clinic, await clinic.display(*ids), await clinic.display(ids[0]), lines[0][8], called, doctor)
+    at_home = f"/hospitals/{clinic.hospital_id}"
+    wanted = {"name": "Hall", "doctor_ids": ids}
+    return Day(
+        clinic,
+        await clinic.display(*ids),
+        await clinic.display(ids[0]),
+        lines[0][8],
+        called,
+        await clinic.reception.book(ids[0], time="11:30", patient={"name": "Quinn Abara"}),
+        await clinic.reception.post(f"{at_home}/displays", {**wanted, "languages": ["ar"]}),
+        await clinic.reception.post(f"{at_home}/kiosks", wanted),
+        doctor,
+        reception,
+    )
 
 
 async def book_all(clinic: Clinic, doctor_id: int, number: int) -> list[Answer]:
@@ -145,6 +164,18 @@ class Camera:
         await self.shoot("token-called", f"/t/{day.called['code']}", PHONE, dark=True)
         await self.shoot("book", "/book", TALL, prepare=self.choose_a_time)
         await self.shoot("start", "/", DESKTOP)
+        await self.shoot("display-4k", wall, UHD, scale=1 / 3)
+        await self.shoot("display-arabic", f"/display/{day.arabic['key']}", HD, scale=2 / 3)
+        await self.shoot("desk-more", "/desk", DESKTOP, prepare=lambda page: open_desk(page, day.doctor, "m"))
+        await self.shoot("desk-keys", "/desk", DESKTOP, prepare=lambda page: open_desk(page, day.doctor, "?"))
+        await self.shoot("desk-phone", "/desk", PHONE, dark=True, prepare=lambda page: open_desk(page, day.doctor))
+        await self.shoot("token-booked", f"/t/{day.booked['code']}", PHONE)
+        await self.shoot("hospital", "/hospital", DESKTOP, prepare=lambda page: open_hospital(page, day.reception))
+        await self.shoot(
+            "hospital-report", "/hospital#report", TALL, prepare=lambda page: open_report(page, day.reception)
+        )
+        await self.shoot("kiosk", day.kiosk["url"], PORTRAIT, scale=1 / 2)
+        await self.shoot("docs", "/docs", DESKTOP)
 
     async def shoot(
         self,
@@ -187,12 +218,25 @@ class Camera:
         await page.evaluate("scrollTo(0, 0)")
 
 
-async def open_desk(page: Page, email: str) -> None:
-    form = page.get_by_role("form", name="Log in")
-    await form.get_by_label("E-mail").fill(email)
-    await form.get_by_label("Password").fill(PASSWORD)
-    await form.get_by_role("button", name="Log in").click()
+async def open_desk(page: Page, email: str, key: str = "") -> None:
+    await log_in(page, email)
     await expect(page.get_by_role("button", name="Call next")).to_be_enabled()
+    if key:
+        await page.keyboard.press(key)
+        await expect(page.get_by_role("dialog")).to_be_visible()
+
+
+async def open_hospital(page: Page, email: str) -> None:
+    await log_in(page, email)
+    await expect(page.get_by_role("list", name="Today’s visits").get_by_role("listitem").first).to_be_visible()
+
+
+async def open_report(page: Page, email: str) -> None:
+    await log_in(page, email)
+    form = page.get_by_role("form", name="Which day")
+    await form.get_by_label("Doctor").select_option("Dr Asha Rao")
+    await form.get_by_role("button", name="Show").click()
+    await expect(page.get_by_role("table")).to_be_visible()
 
 
 if __name__ == "__main__":

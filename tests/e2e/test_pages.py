@@ -1,81 +1,26 @@
 """The pages in a real browser: what people at the desk, in the waiting room and on the phone see and can do."""
 
 import asyncio
-import json
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
-from cable import Cable, laid_cable
-from devices import DESKTOP, PHONE, PORTRAIT, SMALL_PHONE, UHD, Devices, launch
-from playwright.async_api import Browser, Locator, Page, Route, ViewportSize, WebSocketRoute, async_playwright, expect
+from playwright.async_api import Page, Route, WebSocketRoute, expect
 
-from browser import find_browser
-from builders import PASSWORD, Answer, Clinic, Server, numbers, open_clinic
+from builders import PASSWORD, Clinic, Server, numbers, open_clinic
+from cable import Cable, laid_cable
 from conftest import Clock, serving
+from devices import DESKTOP, PHONE, PORTRAIT, SMALL_PHONE, UHD, Devices
 from mediqon.settings import Settings
+from walk import at_desk, email_of, font_vh, frame, log_in, now_serving, tab_to, waiting
 
 pytestmark = pytest.mark.anyio
 
-SOON_MS = 5_000
 NOT_LIVE_AFTER = "00:16"
 POLLS_AFTER = "00:11"
 ALL_DAY = [("00:00", "24:00")]
 NOT_LIVE = re.compile(r"^Not live since \d\d:\d\d$")
-expect.set_options(timeout=SOON_MS)
-
-
-@pytest.fixture(scope="session")
-async def chromium(anyio_backend: str) -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await launch(playwright, find_browser())
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture
-async def devices(chromium: Browser) -> AsyncIterator[Devices]:
-    """Whatever a test does with its pages: no script fails, no policy is broken, nobody else is asked."""
-    async with Devices(chromium).closing() as held:
-        yield held
-    assert held.complaints == []
-
-
-@pytest.fixture
-async def cable(server: Server) -> AsyncIterator[Cable]:
-    async with laid_cable() as laid:
-        laid.plug(server.url)
-        yield laid
-
-
-async def waiting(clinic: Clinic, *names: str) -> list[Answer]:
-    """Walk-ins of that name, in line."""
-    return [await clinic.reception.walk_in(clinic.doctor_id, name) for name in names]
-
-
-async def log_in(page: Page, email: str) -> None:
-    form = page.get_by_role("form", name="Log in")
-    await form.get_by_label("E-mail").fill(email)
-    await form.get_by_label("Password").fill(PASSWORD)
-    await form.get_by_role("button", name="Log in").click()
-
-
-async def at_desk(devices: Devices, clinic: Clinic, size: ViewportSize = DESKTOP) -> Page:
-    """The doctor's desk, logged in and live."""
-    page = await devices.open(f"{clinic.server.url}/desk", size=size)
-    await log_in(page, await email_of(clinic))
-    await expect(page.get_by_role("status").filter(has_text="Live")).to_be_visible()
-    return page
-
-
-async def email_of(clinic: Clinic) -> str:
-    return (await clinic.doctor.get("/auth/me"))["email"]
-
-
-def now_serving(page: Page) -> Locator:
-    return page.get_by_role("list", name="Now serving")
 
 
 class TestWaitingRoom:
@@ -229,7 +174,7 @@ class TestDesk:
         await expect(desk.get_by_role("region", name="In the room")).to_contain_text("A-002")
         await desk.get_by_role("button", name="Start A-002").click()
         await expect(desk.get_by_role("region", name="In the room")).to_contain_text("with the doctor")
-        await desk.get_by_role("button", name="Complete A-002").click()
+        await desk.get_by_role("button", name="Complete A-002 Asha Iyer").click()
 
         await expect(desk.get_by_text("Nobody has been called.")).to_be_visible()
         await desk.get_by_text("Done today").click()
@@ -295,7 +240,7 @@ class TestDesk:
         desk = await at_desk(devices, clinic)
         await desk.get_by_text("Add a walk-in").click()
         await desk.get_by_label("Name").press_sequentially("Nina Noon")
-        await desk.get_by_label("Priority").select_option("Priority")
+        await desk.get_by_role("combobox", name="Priority").select_option("Priority")
         await desk.get_by_role("button", name="Add to the line").click()
         await expect(desk.get_by_role("region", name="Waiting").get_by_role("listitem")).to_have_count(2)
         await expect(desk.get_by_text("Nobody has been called.")).to_be_visible()
@@ -498,46 +443,3 @@ class TestStart:
         await page.get_by_label("Display link or key").fill("https://clinic.example/display/abc?x=1")
         await page.get_by_role("button", name="Open the screen").click()
         await expect(page).to_have_url(f"{server.url}/display/abc")
-
-
-def frame(*, version: int, date: str = "2026-11-23", doctor_id: int = 1, room: str = "3", **shown: Any) -> str:
-    """A public frame as JSON."""
-    now_serving: list[str] = shown.get("now_serving", [])
-    return json.dumps(
-        {
-            "type": "queue",
-            "doctor_id": doctor_id,
-            "doctor": f"Dr {doctor_id}",
-            "room": room,
-            "hospital": "St Mary",
-            "timezone": "Asia/Kolkata",
-            "date": date,
-            "version": version,
-            "state": "OPEN",
-            "message": None,
-            "now_serving": now_serving,
-            "recent": [],
-            "called_at": None,
-            "call_seq": shown.get("call_seq", 0),
-            "tokens": [],
-            "sent_at": f"{date}T04:00:00Z",
-        }
-    )
-
-
-async def font_vh(page: Page, text: str) -> float:
-    """The size of a text's letters in hundredths of the screen's height."""
-    return await page.get_by_text(text, exact=True).evaluate(
-        "node => 100 * parseFloat(getComputedStyle(node).fontSize) / innerHeight"
-    )
-
-
-async def tab_to(page: Page, name: str) -> None:
-    """Presses Tab until the button of this name has the focus."""
-    button = page.get_by_role("button", name=name)
-    await button.wait_for()
-    for _ in range(30):
-        if await button.evaluate("node => node === document.activeElement"):
-            return
-        await page.keyboard.press("Tab")
-    raise AssertionError(f"{name} cannot be reached with Tab")

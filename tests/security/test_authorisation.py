@@ -81,6 +81,16 @@ POST   /queues/{doctor_id}/delay                        133o4o44
 POST   /queues/{doctor_id}/close                        133o4o44
 POST   /queues/{doctor_id}/undo                         133o4o44
 GET    /tokens/{code}                                   oooooooo
+POST   /tokens/{code}/check-in                          oooooooo
+POST   /tokens/{code}/late                              oooooooo
+POST   /tokens/{code}/cancel                            oooooooo
+GET    /kiosks/{key}                                    oooooooo
+POST   /kiosks/{key}/walk-in                            oooooooo
+POST   /hospitals/{hospital_id}/kiosks                  13333o43
+GET    /hospitals/{hospital_id}/kiosks                  13333o43
+DELETE /kiosks/{kiosk_id}                               13333o43
+POST   /displays/{key}/seen                             oooooooo
+GET    /metrics                                         oooooooo
 """
 LIVE = """
 /live/queues/{doctor_id}       o o o o o o o o
@@ -112,6 +122,8 @@ class House:
 
     async def ask(self, caller: str, method: str, path: str, ids: dict[str, Any] | None = None) -> Answer:
         ids = ids or self.ids
+        if path.startswith("/kiosks"):
+            ids = ids | {"key": ids["kiosk_key"]}
         concrete = re.sub(r"{(\w+)}", lambda found: str(ids[found[1]]), path)
         body = body_of(method, path, ids)
         return await self.callers[caller].ask(method, concrete, body)
@@ -137,6 +149,9 @@ def body_of(method: str, path: str, ids: dict[str, Any]) -> Any:
         ("PUT", "/doctors/{doctor_id}/schedule"): {"windows": [{"weekday": 0, "start": "09:00", "end": "13:00"}]},
         ("PUT", "/doctors/{doctor_id}/schedule/{day}"): {"windows": [{"start": "09:00", "end": "13:00"}]},
         ("POST", "/doctors/{doctor_id}/schedule/{day}/settle"): {"action": "cancel"},
+        ("POST", "/hospitals/{hospital_id}/kiosks"): {"name": "Door", "doctor_ids": [ids["doctor_id"]]},
+        ("POST", "/kiosks/{key}/walk-in"): {"doctor_id": ids["doctor_id"]},
+        ("POST", "/tokens/{code}/late"): {"minutes": 5},
         ("POST", "/doctors/{doctor_id}/leave"): {"date": "2026-12-24"},
         ("POST", "/leave/{leave_id}/settle"): {"action": "cancel"},
         ("POST", "/appointments/book"): {
@@ -165,6 +180,8 @@ async def house(server: Server, clinic: Clinic) -> House:
         {"name": "Col League", "email": f"staff{next(numbers)}@example.org", "password": PASSWORD},
     )
     display = await clinic.display()
+    door = {"name": "Door", "doctor_ids": [clinic.doctor_id]}
+    kiosk = await clinic.reception.post(f"/hospitals/{clinic.hospital_id}/kiosks", door)
     login = await server.anybody.post("/auth/login", {"email": patient.email, "password": PASSWORD})
     assert [each.status for each in (visit, leave, staff, display, login)] == [201, 201, 201, 201, 200]
     callers: dict[str, Asker] = dict(
@@ -188,6 +205,8 @@ async def house(server: Server, clinic: Clinic) -> House:
         "user_id": staff["id"],
         "display_id": display["id"],
         "key": display["key"],
+        "kiosk_id": kiosk["id"],
+        "kiosk_key": kiosk["key"],
         "email": patient.email,
         "refresh_token": login["refresh_token"],
         "books for others": False,

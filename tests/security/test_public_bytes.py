@@ -119,7 +119,15 @@ async def read_everything_public(
     """Every operation of the document without a token, every page, every token."""
     document = openapi.completed(create_app(Settings()).openapi_schema.to_schema())
     ids = {"hospital_id": clinic.hospital_id, "doctor_id": clinic.doctor_id, "display_id": display["id"]}
-    ids |= {"appointment_id": visits[0]["id"], "user_id": 1, "leave_id": 1, "code": "nobodys", "day": "2026-11-23"}
+    ids |= {
+        "appointment_id": visits[0]["id"],
+        "user_id": 1,
+        "leave_id": 1,
+        "code": "nobodys",
+        "day": "2026-11-23",
+        "key": display["key"],
+        "kiosk_id": 1,
+    }
     for path, operations in document["paths"].items():
         concrete = re.sub(r"{(\w+)}", lambda found: str(ids[found[1]]), path)
         for method in operations:

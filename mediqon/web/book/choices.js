@@ -17,7 +17,7 @@ function offer(place, name, items, chosen) {
 function radio(name, { value, what, more, disabled }, chosen) {
   const label = copyOf("choice");
   const input = label.querySelector("input");
-  Object.assign(input, { name, value, disabled: Boolean(disabled), checked: String(value) === String(chosen) });
+  Object.assign(input, { name, value, disabled: Boolean(disabled), defaultChecked: String(value) === String(chosen) });
   write(label.querySelector(".what"), what);
   if (more) write(label.querySelector(".more"), more);
   else label.querySelector(".more").remove();
@@ -79,5 +79,5 @@ export async function offerTimes(doctor, hospital, date, chosen) {
 function partOfDay(name, slots, chosen) {
   const times = element("div", { class: "choices slots" });
   offer(times, "time", slots.map(({ time, free }) => ({ value: time, what: time, more: free ? null : "taken", disabled: !free })), chosen);
-  return element("div", { role: "group", "aria-label": name }, element("h3", { class: "part-of-day" }, name), times);
+  return element("div", { role: "group", "aria-label": name }, element("p", { class: "part-of-day", "aria-hidden": "true" }, name), times);
 }

@@ -4,6 +4,7 @@ import { get, patch } from "/web/shared/api.js";
 import { clockTime, dayName } from "/web/shared/clock.js";
 import { copyOf, keepRows, mark, part, say, show, whileBusy, write } from "/web/shared/paper.js";
 import { STATUS } from "/web/shared/words.js";
+import { moveVisit } from "/web/book/other_time.js";
 
 const OVER = new Set(["COMPLETED", "NO_SHOW", "CANCELLED"]);
 const CANCELLABLE = new Set(["BOOKED", "CHECKED_IN", "ON_HOLD"]);
@@ -40,6 +41,8 @@ function drawVisit(row, visit, doctor, hospitals) {
   mark(part(row, "follow"), "href", `/t/${encodeURIComponent(visit.code)}`);
   mark(part(row, "follow"), "aria-label", `Follow ${visit.token}`);
   mark(part(row, "cancel"), "aria-label", `Cancel ${visit.token}`);
+  mark(part(row, "move"), "aria-label", `Another time for ${visit.token}`);
+  part(row, "move").onclick = () => move(visit, hospitals);
   ask(row, visit, false);
   part(row, "cancel").onclick = () => ask(row, visit, true);
   part(row, "keep").onclick = () => ask(row, visit, false);
@@ -52,10 +55,19 @@ function ask(row, { status }, sure) {
   const had = row.contains(document.activeElement);
   show(part(row, "follow"), !over && !sure);
   show(part(row, "actions"), !over);
+  show(part(row, "move"), status === "BOOKED" && !sure);
   show(part(row, "cancel"), possible && !sure);
   show(part(row, "really"), possible && sure);
   show(part(row, "keep"), possible && sure);
   if (had) (sure ? part(row, "keep") : part(row, "cancel")).focus();
+}
+
+async function move(visit, hospitals) {
+  const moved = await moveVisit(visit, zones.get(visit.hospital_id));
+  if (!moved) return;
+  const when = `${dayName(moved.date)}, ${clockTime(moved.scheduled_at, zones.get(moved.hospital_id))}`;
+  say(at("mine-status"), `Moved to ${when}: your token is ${moved.token} now.`, "good");
+  await showMine(hospitals).catch(() => {});
 }
 
 function cancel(row, visit, hospitals) {

@@ -1,6 +1,6 @@
 // Booking: hospital, doctor, day, time, confirm. A time taken meanwhile is explained and the next one offered.
 
-import { creating, logout } from "/web/shared/api.js";
+import { logout, postOnce } from "/web/shared/api.js";
 import { clockTime, dayName } from "/web/shared/clock.js";
 import { mark, part, say, show, whileBusy, write } from "/web/shared/paper.js";
 import { loggedInPatient } from "/web/book/account.js";
@@ -9,7 +9,6 @@ import { showMine } from "/web/book/mine.js";
 
 const at = (name) => part(document, name);
 const form = at("visit");
-const bookVisit = creating("/appointments/book");
 const STEPS = ["hospital", "doctor", "day", "time"];
 const NOT_FREE = new Set(["slot_taken", "slot_unavailable", "slot_past"]);
 
@@ -79,7 +78,7 @@ function drawConfirm() {
 function book() {
   const reason = pick("reason").trim();
   const wish = { doctor_id: doctor.id, date: pick("day"), time: pick("time") };
-  return whileBusy(at("book"), () => tell(async () => showBooked(await bookVisit(reason ? { ...wish, reason } : wish))));
+  return whileBusy(at("book"), () => tell(async () => showBooked(await postOnce("/appointments/book", reason ? { ...wish, reason } : wish))));
 }
 
 async function showBooked(visit) {
@@ -87,6 +86,7 @@ async function showBooked(visit) {
   write(at("booked-token"), visit.token);
   write(at("booked-when"), `${dayName(visit.date)}, ${time}, ${doctor.name}`);
   mark(at("booked-link"), "href", `/t/${encodeURIComponent(visit.code)}`);
+  at("booked-code").src = `/qr/t/${encodeURIComponent(visit.code)}`;
   show(at("booked"), true);
   for (const step of STEPS.slice(1)) show(at(`${step}-step`), false);
   show(at("confirm"), false);

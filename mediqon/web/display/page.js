@@ -1,99 +1,94 @@
 // The waiting-room screen: every doctor of one display, each frame a complete state.
 
-import { get } from "/web/shared/api.js";
+import { post } from "/web/shared/api.js";
 import { clockTime, dayOf, everyMinute, now } from "/web/shared/clock.js";
 import { LiveLine } from "/web/shared/live.js";
-import { copyOf, element, keepRows, mark, part, show, write } from "/web/shared/paper.js";
-import { about, liveState, liveWords, roomName } from "/web/shared/words.js";
+import { copyOf, keepRows, mark, part, show, write } from "/web/shared/paper.js";
+import { liveState } from "/web/shared/words.js";
+import { drawCell } from "/web/display/cell.js";
+import { speakInTurn } from "/web/display/languages.js";
+import { keepMoving, memory, stayAwake } from "/web/display/screen.js";
+import { Announcer } from "/web/display/sound.js";
 
-const NEXT_SHOWN = 12;
-const NOW_SHOWN = 3;
-const RECENT_SHOWN = 4;
-const LONG_ROOM = 9;
-const LONGEST_TOKEN = 8;
 const CALL_SHOWN_MS = 8_000;
+// A call made while the screen was away is still news for so long.
+const MISSED_CALL_MS = 60_000;
+// What is older than a working day is not worth showing, not even as not live.
+const REMEMBERED_MS = 12 * 3_600_000;
 
 const doctors = new Map();
 const heardCalls = new Map();
 const board = part(document, "board");
+const key = decodeURIComponent(location.pathname.split("/")[2] ?? "");
+const kept = memory(`mediqon.wall.${key}`);
+const found = kept.read();
+const before = found && now() - found.at < REMEMBERED_MS ? found : null;
+let texts = null;
 let timezone;
 let liveness = { live: false, connecting: true };
+const announcer = new Announcer(drawSound);
 
-const key = decodeURIComponent(location.pathname.split("/")[2] ?? "");
-const line = new LiveLine(document.body.dataset.line + encodeURIComponent(key), {
-  onFrame: takeFrame,
-  onLiveness: (news) => {
-    if (news.live && !liveness.live) checkClock();
-    liveness = news;
-    drawLiveness();
-  },
+const languages = document.body.dataset.languages.split(" ").filter(Boolean);
+const all = await speakInTurn(languages.length ? languages : (before?.languages ?? []), (turn) => {
+  texts = turn;
+  draw();
 });
-line.open();
-everyMinute(drawClock);
+announcer.speakThese(all);
+for (const frame of before?.frames ?? []) take(frame);
+draw();
 
-function takeFrame(frame) {
+const line = new LiveLine(document.body.dataset.line + encodeURIComponent(key), { onFrame: takeFrame, onLiveness: takeLiveness });
+line.open();
+everyMinute(() => {
+  drawClock();
+  if (!liveness.live) return;
+  keep();
+  sayHere();
+});
+part(document, "sound").addEventListener("click", () => announcer.toggle());
+part(document, "follow-code").src = `/qr/display/${encodeURIComponent(key)}`;
+keepMoving();
+stayAwake();
+navigator.serviceWorker?.register("/offline.js").catch(() => {});
+
+function take(frame) {
   doctors.set(frame.doctor_id, frame);
   timezone = frame.timezone ?? timezone;
-  keepRows(board, [...doctors.values()].sort(byRoom), { key: (d) => d.doctor_id, make: () => copyOf("doctor"), fill: drawDoctor });
+}
+
+function takeFrame(frame) {
+  const seen = doctors.get(frame.doctor_id);
+  take(frame);
+  draw();
+  announceCall(frame, seen);
+  keep();
+}
+
+function takeLiveness(news) {
+  if (news.live && !liveness.live) sayHere();
+  liveness = news;
+  drawLiveness();
+}
+
+function keep() {
+  kept.write({ at: now(), languages: all.map(({ lang }) => lang), frames: [...doctors.values()] });
+}
+
+function draw() {
+  if (!texts) return;
+  keepRows(board, [...doctors.values()].sort(byRoom), { key: (d) => d.doctor_id, make: () => copyOf("doctor"), fill: (cell, frame) => drawCell(cell, frame, texts) });
   board.dataset.doctors = Math.min(doctors.size, 8);
-  write(part(document, "heading"), frame.hospital ?? "Waiting room");
+  write(part(document, "heading"), [...doctors.values()][0]?.hospital ?? "Mediqon");
+  write(part(document, "follow-words"), texts.follow);
+  show(part(document, "follow"), doctors.size > 0);
   markLatest();
-  announceCall(frame);
   drawClock();
   drawLiveness();
+  drawSound(announcer?.state);
 }
 
 function byRoom(a, b) {
   return String(a.room).localeCompare(String(b.room), undefined, { numeric: true }) || a.doctor_id - b.doctor_id;
-}
-
-function drawDoctor(cell, frame) {
-  write(part(cell, "doctor"), frame.doctor);
-  write(part(cell, "room"), roomName(frame.room));
-  mark(part(cell, "room"), "data-long", roomName(frame.room).length > LONG_ROOM);
-  drawState(cell, frame);
-  drawNow(cell, frame);
-  drawNext(cell, frame);
-  drawTokens(part(cell, "recent"), frame.recent.slice(0, RECENT_SHOWN), "nobody yet");
-}
-
-function drawState(cell, frame) {
-  const state = part(cell, "state");
-  show(state, frame.state !== "OPEN");
-  state.dataset.state = frame.state;
-  write(state, frame.state === "PAUSED" ? "Paused" : "Closed");
-  mark(part(cell, "label"), "data-message", Boolean(frame.message));
-  write(part(cell, "label"), frame.message || "Now serving");
-}
-
-function drawNow(cell, frame) {
-  const serving = frame.now_serving.slice(0, NOW_SHOWN);
-  const list = part(cell, "now");
-  list.dataset.count = serving.length;
-  list.dataset.long = Math.min(LONGEST_TOKEN, Math.max(0, ...serving.map((token) => token.length)));
-  cell.classList.toggle("idle", serving.length === 0);
-  drawTokens(list, serving, "–");
-}
-
-function drawTokens(list, tokens, none) {
-  const items = tokens.length ? tokens : [none];
-  keepRows(list, items, { key: (token) => token, make: () => element("li"), fill: write });
-  mark(list.firstElementChild, "class", tokens.length ? null : "none");
-}
-
-function drawNext(cell, frame) {
-  const waiting = frame.tokens.filter((visit) => visit.status === "CHECKED_IN");
-  write(part(cell, "waiting"), waiting.length ? `${waiting.length} waiting` : "");
-  const items = waiting.length ? waiting.slice(0, NEXT_SHOWN) : [{ token: "Nobody is waiting", none: true }];
-  keepRows(part(cell, "next"), items, {
-    key: (visit) => visit.token,
-    make: () => element("li", {}, element("span"), element("span", { class: "when" })),
-    fill: (row, visit) => {
-      mark(row, "class", visit.none ? "none" : null);
-      write(row.firstElementChild, visit.token);
-      write(row.lastElementChild, visit.ahead === 0 ? "next" : about(visit.expected_at, frame.timezone));
-    },
-  });
 }
 
 function markLatest() {
@@ -103,45 +98,64 @@ function markLatest() {
 }
 
 // A call is news only when its number grew past what this screen has seen: never an old one, never one twice.
-function announceCall(frame) {
+function announceCall(frame, seen) {
   const heard = heardCalls.get(frame.doctor_id);
   heardCalls.set(frame.doctor_id, { date: frame.date, seq: frame.call_seq });
   if (!heard || heard.date !== frame.date || frame.call_seq <= heard.seq || !frame.now_serving.length) return;
-  const cell = [...board.children].find((c) => c.dataset.key === String(frame.doctor_id));
+  if (!liveness.live && now() - Date.parse(frame.called_at) > MISSED_CALL_MS) return;
+  flash([...board.children].find((cell) => cell.dataset.key === String(frame.doctor_id)));
+  const fresh = frame.now_serving.filter((token) => !seen?.now_serving.includes(token));
+  for (const token of fresh.length ? fresh : frame.now_serving) {
+    announcer.announce(token, frame.room, () => doctors.get(frame.doctor_id).now_serving.includes(token));
+  }
+  write(part(document, "announcer"), `${frame.now_serving.join(", ")}, ${texts.room(frame.room)}`);
+}
+
+function flash(cell) {
   cell.classList.remove("called");
   void cell.offsetWidth; // restarts the animation for a recall
   cell.classList.add("called");
   clearTimeout(cell.quietAgain);
   cell.quietAgain = setTimeout(() => cell.classList.remove("called"), CALL_SHOWN_MS);
-  write(part(document, "announcer"), `${frame.now_serving.join(", ")}, ${roomName(frame.room)}`);
 }
 
 function drawLiveness() {
+  if (!texts) return;
   const gone = liveness.stopped === "unknown" || liveness.stopped === "forbidden";
   const sign = part(document, "live");
   sign.dataset.state = liveState(liveness);
-  write(sign, liveWords(liveness, timezone));
+  write(sign, liveWords());
   show(sign, !gone);
   document.body.dataset.live = liveState(liveness);
   show(board, !gone);
   show(part(document, "notice"), gone || doctors.size === 0);
-  if (gone) explain("This screen is not in use", "Its link was withdrawn or never existed. The clinic can make a new one and open it here.");
-  else if (liveness.live || liveness.connecting) explain("One moment", "The screen is connecting to the clinic.");
-  else explain("No connection", "The screen tries again by itself. Please ask at the reception meanwhile.");
-}
-
-function explain(title, text) {
+  const [title, text] = gone ? texts.withdrawn : liveness.live || liveness.connecting ? texts.oneMoment : texts.noConnection;
   write(part(document, "notice-title"), title);
   write(part(document, "notice-text"), text);
+}
+
+function liveWords() {
+  if (liveness.live) return texts.live;
+  if (liveness.connecting) return texts.connecting;
+  const since = liveness.since ?? before?.at;
+  return since ? texts.notLiveSince(clockTime(since, timezone)) : texts.notLive;
+}
+
+function drawSound(state) {
+  if (!texts || !state) return;
+  const button = part(document, "sound");
+  button.dataset.state = state;
+  write(part(button, "sound-words"), state === "on" ? texts.soundOff : texts.soundOn);
+  mark(button, "aria-label", state === "on" ? texts.soundOff : texts.soundOn);
 }
 
 function drawClock() {
   show(part(document, "clock").parentElement, Boolean(timezone));
   write(part(document, "clock"), clockTime(now(), timezone));
-  write(part(document, "day"), dayOf(now(), timezone));
+  write(part(document, "day"), dayOf(now(), timezone, texts?.locale));
 }
 
-// A television's clock is often wrong; any answer of the server tells the right time.
-function checkClock() {
-  get("/health/live", { anonymous: true }).catch(() => {}).then(drawClock);
+// The hospital sees which of its screens are on; and a television's clock is often wrong: the answer tells the right time.
+function sayHere() {
+  post(`/displays/${encodeURIComponent(key)}/seen`, {}, { anonymous: true }).catch(() => {}).then(drawClock);
 }

@@ -96,14 +96,24 @@ export async function get(path, options = {}) {
   return (await send("GET", path, options)).body;
 }
 
-/** `POST path`; `key` is the Idempotency-Key. */
+/** `POST path`. */
 export async function post(path, body = {}, options = {}) {
   return (await send("POST", path, { ...options, body })).body;
 }
 
-/** `PATCH path`. */
-export async function patch(path, body, options = {}) {
-  return (await send("PATCH", path, { ...options, body })).body;
+/** `PATCH path`. It says what shall be, so a lost answer is asked for again: saying it twice does no harm. */
+export async function patch(path, body) {
+  return patiently(async () => (await send("PATCH", path, { body })).body);
+}
+
+/** `PUT path`: likewise. */
+export async function put(path, body) {
+  return patiently(async () => (await send("PUT", path, { body })).body);
+}
+
+/** `DELETE path`. */
+export async function remove(path) {
+  await send("DELETE", path, {});
 }
 
 /** `GET path` that costs little when nothing changed: a function that answers null for 304 Not Modified. */
@@ -117,19 +127,24 @@ export function conditional(path) {
   };
 }
 
+// What was asked and has not been answered yet → its Idempotency-Key.
+const unanswered = new Map();
+
 /**
- * A POST that creates something, at most once: the same form sent again (a double click, a lost answer) carries the
- * same Idempotency-Key until the server has answered or the form says something else. Retries a lost answer by itself.
+ * A POST that is done at most once: the same words sent again (a double click, a lost answer) carry the same
+ * Idempotency-Key until the server has answered. Asks again by itself when an answer is lost.
  */
-export function creating(path) {
-  let attempt = null;
-  return async (body) => {
-    const said = JSON.stringify(body);
-    if (attempt?.said !== said) attempt = { said, key: randomKey() };
-    const answer = await patiently(() => post(path, body, { key: attempt.key }));
-    attempt = null;
+export async function postOnce(path, body = {}) {
+  const said = `${path} ${JSON.stringify(body)}`;
+  if (!unanswered.has(said)) unanswered.set(said, randomKey());
+  try {
+    const answer = await patiently(() => post(path, body, { key: unanswered.get(said) }));
+    unanswered.delete(said);
     return answer;
-  };
+  } catch (error) {
+    if (error instanceof Refusal && error.status < 500) unanswered.delete(said);
+    throw error;
+  }
 }
 
 async function patiently(work) {

@@ -18,9 +18,9 @@ export function now() {
   return Date.now() + offBy;
 }
 
-function format(timezone, options) {
-  const name = JSON.stringify([timezone, options]);
-  if (!FORMATS.has(name)) FORMATS.set(name, new Intl.DateTimeFormat("en-GB", { timeZone: timezone ?? undefined, ...options }));
+function format(timezone, options, locale = "en-GB") {
+  const name = JSON.stringify([timezone, options, locale]);
+  if (!FORMATS.has(name)) FORMATS.set(name, new Intl.DateTimeFormat(locale, { timeZone: timezone ?? undefined, ...options }));
   return FORMATS.get(name);
 }
 
@@ -29,9 +29,9 @@ export function clockTime(at, timezone) {
   return format(timezone, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(new Date(at));
 }
 
-/** "Tuesday 24 November" of an instant in the hospital's timezone. */
-export function dayOf(at, timezone) {
-  return format(timezone, { weekday: "long", day: "numeric", month: "long" }).format(new Date(at)).replace(",", "");
+/** "Tuesday 24 November" of an instant in the hospital's timezone, in the words of `locale`. */
+export function dayOf(at, timezone, locale) {
+  return format(timezone, { weekday: "long", day: "numeric", month: "long" }, locale).format(new Date(at)).replace(",", "");
 }
 
 /** The hospital's date of an instant as "2026-11-24". */

@@ -15,11 +15,13 @@ export const STATUS = {
 
 // Nobody can promise the minute: what is expected is told in steps of five.
 const STEP_MS = 5 * 60_000;
-const rounded = (at, round) => round(Date.parse(at) / STEP_MS) * STEP_MS;
+
+/** An instant in steps of five minutes, as milliseconds. */
+export const rounded = (at, round = Math.round) => round(Date.parse(at) / STEP_MS) * STEP_MS;
 
 /** "about 10:40", or nothing where there is no honest number. */
 export function about(at, timezone) {
-  return at ? `about ${clockTime(rounded(at, Math.round), timezone)}` : "";
+  return at ? `about ${clockTime(rounded(at), timezone)}` : "";
 }
 
 /** "10:25–11:05", rounded outwards. */

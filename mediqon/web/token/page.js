@@ -4,16 +4,21 @@ import { conditional } from "/web/shared/api.js";
 import { clockTime, dateOf, dayName, now } from "/web/shared/clock.js";
 import { LiveLine, isOlder } from "/web/shared/live.js";
 import { mark, part, show, write } from "/web/shared/paper.js";
-import { about, liveState, liveWords, people, range, roomName } from "/web/shared/words.js";
+import { about, liveState, liveWords, range, roomName } from "/web/shared/words.js";
+import { drawOwn, wireOwn } from "/web/token/own.js";
 
 // A whole waiting room hears of the same change: spread its questions.
 const SPREAD_MS = 400;
 const REFRESH_MS = 30_000;
 const RETRY_MS = 3_000;
 const NEXT_WITHIN_MS = 5 * 60_000;
+const NEAR = 1;
+const CALLED_BUZZ_MS = [400, 150, 400, 150, 400];
+const NEAR_BUZZ_MS = [200, 100, 200];
 
 const code = decodeURIComponent(location.pathname.split("/")[2] ?? "");
-const fetchToken = conditional(document.body.dataset.token + encodeURIComponent(code));
+const path = document.body.dataset.token + encodeURIComponent(code);
+const fetchToken = conditional(path);
 const at = (name) => part(document, name);
 
 let visit = null;
@@ -23,27 +28,54 @@ let line = null;
 let liveness = { live: false, connecting: true };
 let refetchTimer = 0;
 
+wireOwn(path, take);
+navigator.serviceWorker?.register("/offline.js").catch(() => {});
 start();
 
+// The page brings a first view along; kept by the phone it may be old, so it counts as not live until the line says so.
 async function start() {
-  try {
-    await refetch();
-  } catch (error) {
-    if (error.status === 404) return explain("We do not know this token", "Please check the link, or ask at the reception.");
-    explain("No connection", "Trying again by itself.");
-    setTimeout(start, RETRY_MS * (0.7 + 0.6 * Math.random()));
-    return;
-  }
+  const brought = document.body.dataset.view;
+  if (brought && !visit) {
+    fetchedAt = Date.parse(document.body.dataset.at);
+    take(JSON.parse(brought));
+  } else if (!(await looked())) return;
   line = new LiveLine(document.body.dataset.line + visit.doctor.id, { onFrame: lineMoved, onLiveness: takeLiveness, poll });
   line.open();
   setInterval(() => document.visibilityState === "visible" && liveness.live && refetchSoon(), REFRESH_MS);
 }
 
+async function looked() {
+  try {
+    await refetch();
+    return true;
+  } catch (error) {
+    if (error.status === 404) return explain("We do not know this token", "Please check the link, or ask at the reception.");
+    explain("No connection", "Trying again by itself.");
+    setTimeout(start, RETRY_MS * (0.7 + 0.6 * Math.random()));
+    return false;
+  }
+}
+
+function take(news) {
+  if (visit && isOlder(news, visit)) return;
+  buzz(visit, news);
+  visit = news;
+  draw();
+}
+
+// In a pocket, a phone can only be felt.
+function buzz(before, after) {
+  if (!before) return;
+  const near = after.status === "CHECKED_IN" && after.ahead <= NEAR && before.ahead > NEAR;
+  const called = after.status === "CALLED" && before.status !== "CALLED";
+  if (called || near) navigator.vibrate?.(called ? CALLED_BUZZ_MS : NEAR_BUZZ_MS);
+}
+
 async function refetch() {
   const news = await fetchToken();
   fetchedAt = now();
-  if (news && (!visit || !isOlder(news, visit))) visit = news;
-  draw();
+  if (news) take(news);
+  else draw();
 }
 
 function lineMoved(frame) {
@@ -76,18 +108,18 @@ function draw() {
   if (!visit) return;
   show(at("notice"), false);
   show(at("visit"), true);
+  show(at("hint"), true);
   drawLiveness();
-  const news = tidings(visit);
   at("visit").dataset.status = visit.status;
   write(at("token"), visit.token);
   mark(at("token"), "data-long", Math.min(8, visit.token.length));
   write(at("hospital"), visit.hospital);
-  write(at("headline"), news.headline);
-  write(at("advice"), news.advice);
-  show(at("advice"), Boolean(news.advice));
-  document.title = `${visit.token} · ${news.headline}`;
+  write(at("headline"), visit.headline);
+  write(at("advice"), visit.advice);
+  document.title = `${visit.token} · ${visit.headline}`;
   drawTimes();
   drawFacts();
+  drawOwn(visit, path);
 }
 
 // A live line and an answer that fell behind it is not live; an answer fetched by polling is.
@@ -99,21 +131,6 @@ function drawLiveness() {
   const shown = isLive() ? { live: true } : { ...liveness, live: false, since: liveness.since ?? fetchedAt };
   at("live").dataset.state = liveState(shown);
   write(at("live"), shown.live || shown.connecting ? liveWords(shown) : `Showing ${clockTime(shown.since, visit.timezone)}`);
-}
-
-function tidings({ status, ahead, doctor, date, timezone }) {
-  const where = roomName(doctor.room);
-  const later = date > dateOf(now(), timezone);
-  if (status === "CALLED") return { headline: "It is your turn", advice: where ? `Please go to ${where}` : "Please come in" };
-  if (status === "IN_CONSULTATION") return { headline: "You are with the doctor", advice: where };
-  if (status === "ON_HOLD") return { headline: "On hold", advice: "The staff will call you back into the line." };
-  if (status === "COMPLETED") return { headline: "Your visit is complete", advice: "Thank you for coming." };
-  if (status === "NO_SHOW") return { headline: "You were called", advice: "If you are here, please tell the reception." };
-  if (status === "CANCELLED") return { headline: "Cancelled", advice: "This visit will not take place." };
-  if (later) return { headline: "Booked", advice: dayName(date) };
-  const place = ahead === 0 ? "You are next" : ahead === null ? "Waiting" : `${people(ahead)} ahead`;
-  if (status === "BOOKED") return { headline: place, advice: "Booked. Please check in at the reception when you arrive." };
-  return { headline: place, advice: ahead === 0 ? "Please stay close by." : "You are checked in." };
 }
 
 function drawTimes() {
@@ -149,4 +166,5 @@ function explain(title, text) {
   write(at("notice-title"), title);
   write(at("notice-text"), text);
   show(at("live"), false);
+  return false;
 }

@@ -24,10 +24,10 @@ PORTRAIT: ViewportSize = {"width": 1080, "height": 1920}
 NETWORK_NEWS = ("Failed to load resource", "WebSocket connection to")
 
 
-async def launch(playwright: Playwright, path: str | None) -> Browser:
-    """Chromium, without the calls home it would make."""
+async def launch(playwright: Playwright, path: str | None, *more: str) -> Browser:
+    """Chromium, without the calls home it would make; `more` are further flags."""
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-    return await playwright.chromium.launch(executable_path=path, args=QUIET + sandbox)
+    return await playwright.chromium.launch(executable_path=path, args=[*QUIET, *sandbox, *more])
 
 
 class Devices:

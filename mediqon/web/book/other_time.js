@@ -1,0 +1,47 @@
+// Another time for a visit that is booked: the same doctor, the same link to follow.
+
+import { get, postOnce } from "/web/shared/api.js";
+import { dateOf, now } from "/web/shared/clock.js";
+import { element, part, say, whileBusy, write } from "/web/shared/paper.js";
+
+const at = (name) => part(document, name);
+
+/** Asks for a day and a time and moves the visit; answers with it as it then is, or null when it was left alone. */
+export function moveVisit(visit, timezone) {
+  const dialog = at("other-time");
+  const { date, time } = dialog.querySelector("form").elements;
+  write(at("other-time-title"), `Another time for ${visit.token}`);
+  date.min = dateOf(now(), timezone);
+  date.value = visit.date;
+  date.onchange = () => offer(visit.doctor_id, date, time);
+  offer(visit.doctor_id, date, time);
+  dialog.showModal();
+  return new Promise((answered) => {
+    let moved = null;
+    at("other-time-leave").onclick = () => dialog.close();
+    dialog.onclose = () => answered(moved);
+    dialog.querySelector("form").onsubmit = (event) => {
+      event.preventDefault();
+      whileBusy(at("other-time-go"), async () => {
+        try {
+          moved = await postOnce(`/appointments/${visit.id}/reschedule`, { date: date.value, time: time.value });
+          dialog.close();
+        } catch (error) {
+          await offer(visit.doctor_id, date, time);
+          say(at("other-time-status"), error.message, "bad");
+        }
+      });
+    };
+  });
+}
+
+async function offer(doctorId, date, time) {
+  say(at("other-time-status"), "");
+  try {
+    const { slots } = await get(`/doctors/${doctorId}/slots?date=${date.value}`);
+    time.replaceChildren(...slots.filter(({ free }) => free).map((slot) => element("option", { value: slot.time }, slot.time)));
+    if (!time.length) time.append(element("option", { value: "" }, "nothing free on this day"));
+  } catch (error) {
+    say(at("other-time-status"), error.message, "bad");
+  }
+}

@@ -1,0 +1,35 @@
+// What the wall says and speaks, in Arabic, right to left.
+
+const room = (room) => (/^[\dA-Z][\dA-Z-]{0,4}$/i.test(room) ? `غرفة ${room}` : room);
+
+export default {
+  lang: "ar",
+  dir: "rtl",
+  locale: "ar-u-nu-latn",
+  room,
+  nowServing: "الدور الحالي",
+  next: "التالي",
+  isNext: "التالي",
+  before: "نودي سابقًا",
+  waiting: (count) => `في الانتظار: ${count}`,
+  nobodyWaiting: "لا أحد في الانتظار",
+  nobodyYet: "لا أحد بعد",
+  about: (time) => `حوالي ${time}`,
+  paused: "متوقف مؤقتًا",
+  closed: "مغلق",
+  pausedUntil: (time) => `متوقف حتى حوالي ${time}`,
+  pausedForNow: "متوقف مؤقتًا: سيُستأنف قريبًا",
+  closedToday: "مغلق لهذا اليوم",
+  late: (minutes) => `تأخير يقارب ${minutes} دقيقة`,
+  live: "مباشر",
+  connecting: "جارٍ الاتصال …",
+  notLiveSince: (time) => `غير مباشر منذ ${time}`,
+  notLive: "لا يوجد اتصال بعد",
+  follow: "تابع على هاتفك",
+  soundOn: "تشغيل الصوت",
+  soundOff: "إيقاف الصوت",
+  spoken: (token, where) => `الرقم ${token}، تفضل إلى ${room(where)}.`,
+  oneMoment: ["لحظة من فضلك", "الشاشة تتصل بالعيادة."],
+  noConnection: ["لا يوجد اتصال", "تحاول الشاشة مجددًا من تلقاء نفسها. يرجى السؤال في الاستقبال."],
+  withdrawn: ["هذه الشاشة غير مستخدمة", "سُحب رابطها أو لم يوجد قط. يمكن للعيادة إنشاء رابط جديد وفتحه هنا."],
+};

@@ -1,0 +1,35 @@
+// What the wall says and speaks, in English. Each language has such a file; the names are the same in all.
+
+const room = (room) => (/^[\dA-Z][\dA-Z-]{0,4}$/i.test(room) ? `Room ${room}` : room);
+
+export default {
+  lang: "en",
+  dir: "ltr",
+  locale: "en-GB",
+  room,
+  nowServing: "Now serving",
+  next: "Next",
+  isNext: "next",
+  before: "Called before",
+  waiting: (count) => `${count} waiting`,
+  nobodyWaiting: "Nobody is waiting",
+  nobodyYet: "nobody yet",
+  about: (time) => `about ${time}`,
+  paused: "Paused",
+  closed: "Closed",
+  pausedUntil: (time) => `Paused until about ${time}`,
+  pausedForNow: "Paused: the line goes on soon",
+  closedToday: "Closed for today",
+  late: (minutes) => `Running about ${minutes} minutes late`,
+  live: "Live",
+  connecting: "Connecting …",
+  notLiveSince: (time) => `Not live since ${time}`,
+  notLive: "Not live: no connection yet",
+  follow: "Follow on your phone",
+  soundOn: "Turn sound on",
+  soundOff: "Turn sound off",
+  spoken: (token, where) => `Token ${token}, please go to ${room(where)}.`,
+  oneMoment: ["One moment", "The screen is connecting to the clinic."],
+  noConnection: ["No connection", "The screen tries again by itself. Please ask at the reception meanwhile."],
+  withdrawn: ["This screen is not in use", "Its link was withdrawn or never existed. The clinic can make a new one and open it here."],
+};

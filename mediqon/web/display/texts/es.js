@@ -1,0 +1,35 @@
+// What the wall says and speaks, in Spanish.
+
+const room = (room) => (/^[\dA-Z][\dA-Z-]{0,4}$/i.test(room) ? `Sala ${room}` : room);
+
+export default {
+  lang: "es",
+  dir: "ltr",
+  locale: "es",
+  room,
+  nowServing: "Turno actual",
+  next: "Siguientes",
+  isNext: "siguiente",
+  before: "Llamados antes",
+  waiting: (count) => `${count} en espera`,
+  nobodyWaiting: "Nadie en espera",
+  nobodyYet: "nadie todavía",
+  about: (time) => `hacia las ${time}`,
+  paused: "En pausa",
+  closed: "Cerrado",
+  pausedUntil: (time) => `En pausa hasta las ${time} aproximadamente`,
+  pausedForNow: "En pausa: continúa en breve",
+  closedToday: "Cerrado por hoy",
+  late: (minutes) => `Retraso de unos ${minutes} minutos`,
+  live: "En directo",
+  connecting: "Conectando …",
+  notLiveSince: (time) => `Sin conexión desde las ${time}`,
+  notLive: "Sin conexión todavía",
+  follow: "Siga su turno en el móvil",
+  soundOn: "Activar sonido",
+  soundOff: "Desactivar sonido",
+  spoken: (token, where) => `Turno ${token}, pase a ${room(where)}, por favor.`,
+  oneMoment: ["Un momento", "La pantalla se está conectando con la clínica."],
+  noConnection: ["Sin conexión", "La pantalla lo intenta de nuevo. Mientras tanto, pregunte en recepción, por favor."],
+  withdrawn: ["Esta pantalla no está en uso", "Su enlace fue retirado o nunca existió. La clínica puede crear uno nuevo y abrirlo aquí."],
+};

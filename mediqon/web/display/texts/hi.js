@@ -1,0 +1,35 @@
+// What the wall says and speaks, in Hindi.
+
+const room = (room) => (/^[\dA-Z][\dA-Z-]{0,4}$/i.test(room) ? `कमरा ${room}` : room);
+
+export default {
+  lang: "hi",
+  dir: "ltr",
+  locale: "hi-IN-u-nu-latn",
+  room,
+  nowServing: "अभी बुलाया गया",
+  next: "अगले",
+  isNext: "अगला",
+  before: "पहले बुलाए गए",
+  waiting: (count) => `${count} प्रतीक्षा में`,
+  nobodyWaiting: "कोई प्रतीक्षा में नहीं",
+  nobodyYet: "अभी कोई नहीं",
+  about: (time) => `लगभग ${time}`,
+  paused: "रुका हुआ",
+  closed: "बंद",
+  pausedUntil: (time) => `लगभग ${time} तक रुका हुआ`,
+  pausedForNow: "रुका हुआ: जल्द ही फिर शुरू होगा",
+  closedToday: "आज के लिए बंद",
+  late: (minutes) => `लगभग ${minutes} मिनट की देरी`,
+  live: "लाइव",
+  connecting: "जुड़ रहा है …",
+  notLiveSince: (time) => `${time} से लाइव नहीं`,
+  notLive: "लाइव नहीं: अभी संपर्क नहीं",
+  follow: "अपने फ़ोन पर देखें",
+  soundOn: "आवाज़ चालू करें",
+  soundOff: "आवाज़ बंद करें",
+  spoken: (token, where) => `टोकन ${token}, कृपया ${room(where)} में जाएँ।`,
+  oneMoment: ["एक क्षण", "स्क्रीन क्लिनिक से जुड़ रही है।"],
+  noConnection: ["संपर्क नहीं", "स्क्रीन स्वयं फिर कोशिश कर रही है। तब तक कृपया रिसेप्शन पर पूछें।"],
+  withdrawn: ["यह स्क्रीन उपयोग में नहीं है", "इसका लिंक वापस ले लिया गया या कभी था ही नहीं। क्लिनिक नया लिंक बनाकर यहाँ खोल सकता है।"],
+};
