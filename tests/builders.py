@@ -25,7 +25,8 @@ class Answer(dict[str, Any]):
     """The JSON of an answer; `status`, `headers` and `raw` beside it."""
 
     def __init__(self, response: httpx.Response) -> None:
-        body: Any = json.loads(response.content) if response.content else {}
+        told = "json" in response.headers.get("content-type", "")
+        body: Any = json.loads(response.content) if told and response.content else {}
         super().__init__({"items": body} if isinstance(body, list) else body)
         self.status, self.headers, self.raw = response.status_code, response.headers, response.content
 

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import rich_click as click
 from prometheus_client.parser import text_string_to_metric_families
 
 from mediqon import metrics
@@ -17,16 +18,24 @@ OPERATE = (DOCS / "operate.md").read_text()
 ALERTS = (DOCS / "alerts.yml").read_text()
 PAGES = {page.name: page.read_text() for page in DOCS.glob("*.md")}
 SECONDS = 20
+CONTEXT = click.Context(main)
+
+
+def found(name: str) -> click.Command:
+    """A command, wherever it stands."""
+    command = main.get_command(CONTEXT, name)
+    assert command is not None
+    return command
 
 
 def test_every_command_and_option_it_names_exists() -> None:
     named = re.findall(r"(?<!/opt/)\bmediqon ([a-z][a-z-]+)((?: --[a-z-]+(?: [\w.-]+)?| [A-Z]+)*)", OPERATE)
     commands = {name for name, _ in named}
     assert {"backup", "restore", "forget", "export-day", "check"} <= commands
-    unknown = commands - main.commands.keys()
+    unknown = commands - set(main.list_commands(CONTEXT))
     assert unknown == set()
     for name, rest in named:
-        known = {option for each in main.commands[name].params for option in each.opts}
+        known = {option for each in found(name).params for option in each.opts}
         assert set(re.findall(r"--[a-z-]+", rest)) <= known, name
 
 

@@ -98,6 +98,7 @@ async def sell(
     }
     if written:
         await days.save(conn, *written.values())
+    await days.close_untouched(conn, [facts for key, facts in locked.items() if key not in written])
     after = {key: each.facts for key, each in written.items()}
     return [_outcome(draft, sold, after, now) for draft in drafts]
 

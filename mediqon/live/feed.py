@@ -15,6 +15,7 @@ from mediqon.live.crowd import Crowd
 from mediqon.live.hub import Page, Topic, Watcher
 from mediqon.live.lines import Lines
 from mediqon.live.memory import Memory
+from mediqon.live.traffic import TRAFFIC
 from mediqon.queues import days
 from mediqon.queues.models import DayKey, Facts
 
@@ -148,6 +149,7 @@ class Feed:
         """Sends the current frame of the doctor's present day to `watcher`, then each new one until `unwatch`."""
         topic = await self.shown(doctor_id)
         topic.audiences[audience].watchers.add(watcher)
+        TRAFFIC.frames_sent += 1
         watcher.deliver(doctor_id, topic.audiences[audience].frame)
 
     def unwatch(self, doctor_id: int, audience: str, watcher: Watcher) -> None:

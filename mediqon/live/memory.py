@@ -141,8 +141,10 @@ class Memory:
         try:
             await self._repair(key)
         except BaseException:
-            self.hub.forget(key)  # it may have been published meanwhile
-            await self._bus.unsubscribe(channel)
+            topic = self.hub.topic(key)  # it may have been published meanwhile, and somebody may watch it already
+            if topic is None or not topic.watched:
+                self.hub.forget(key)
+                await self._bus.unsubscribe(channel)
             raise
 
     async def _repair(self, key: DayKey) -> None:

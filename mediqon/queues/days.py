@@ -117,6 +117,13 @@ async def _open(conn: Connection, doctor_ids: list[int], dates: list[date]) -> N
         raise NotFound from None
 
 
+async def close_untouched(conn: Connection, unchanged: Iterable[Facts]) -> None:
+    """Takes back the rows of locked days in which nothing has happened yet: who was refused has changed nothing."""
+    rows = [facts.key for facts in unchanged if facts.version == 0]
+    if rows:
+        await conn.execute(SQL.close_untouched, [key.doctor_id for key in rows], [key.day for key in rows])
+
+
 async def _read(conn: Connection, key: DayKey, version: int, known: Known) -> Facts:
     """A locked day. Two states never share a version, but a day that nobody has changed yet may have gained its row."""
     facts = known(key)

@@ -9,6 +9,11 @@ where not exists (select from queues q where q.doctor_id = asked.doctor_id and q
 order by doctor_id, day
 on conflict do nothing;
 
+-- name: close_untouched
+-- Drops the rows of these days while nothing has happened on them. $1 doctors, $2 days (of equal length).
+delete from queues q using unnest($1::bigint[], $2::date[]) as asked (doctor_id, day)
+where q.doctor_id = asked.doctor_id and q.day = asked.day and q.version = 0;
+
 -- name: count_walk_in
 -- The next walk-in number of the day. $1 doctor, $2 day.
 update queues set last_walk_in = last_walk_in + 1 where doctor_id = $1 and day = $2 returning last_walk_in;

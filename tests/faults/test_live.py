@@ -14,12 +14,12 @@ from shutil import rmtree
 from typing import NamedTuple
 
 import pytest
-from test_processes import END_LIMIT_S, RECOVERY_LIMIT_S, START_LIMIT_S, Serve
 
 from builders import Answer, Clinic, Screen, Server
+from faults.test_processes import END_LIMIT_S, RECOVERY_LIMIT_S, START_LIMIT_S
 from mediqon import embedded
 from mediqon.settings import Settings
-from processes import end_all, pid_of, processes_of, within
+from processes import Serve, end_all, pid_of, processes_of, within
 from rawsocket import raw
 from test_journey import clinic_at_noon
 
