@@ -80,13 +80,13 @@ def _operations(document: Json) -> Iterator[tuple[str, str, Json]]:
 def _refusals(path: str, operation: Json) -> set[int]:
     said = {int(each) for each in re.findall(r"\b4\d\d\b", operation.get("description", ""))}
     places = {each["in"] for each in operation.get("parameters", [])}
-    has_body = "requestBody" in operation
+    has_body, has_key = "requestBody" in operation, IDEMPOTENCY_KEY in operation.get("parameters", [])
     found = {
-        HTTPStatus.BAD_REQUEST: has_body or "query" in places,
+        HTTPStatus.BAD_REQUEST: has_body or has_key or "query" in places,
         HTTPStatus.UNAUTHORIZED: "security" in operation,
         HTTPStatus.FORBIDDEN: "security" in operation and not path.startswith("/auth/"),
         HTTPStatus.NOT_FOUND: "path" in places,
-        HTTPStatus.CONFLICT: IDEMPOTENCY_KEY in operation.get("parameters", []),
+        HTTPStatus.CONFLICT: has_key,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: has_body,
         HTTPStatus.SERVICE_UNAVAILABLE: path != "/health/live",
     }

@@ -15,7 +15,7 @@ from mediqon.queues.pace import Pace, todays_pace
 
 DRAWS = 40_000
 SLIGHT = 1e-6
-UNSEEN_MINUTES = 0.3
+UNSEEN_MINUTES = 0.5
 """The pass adds people who come late in small steps; screens show whole minutes."""
 HABITS = habits(History(), 10)
 HERE = Pending()
