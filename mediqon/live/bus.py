@@ -25,6 +25,7 @@ ECHO_EVERY_SECONDS = 0.5
 SILENT_SECONDS = 2.0
 RECONNECT_SECONDS = (0.1, 2.0)
 CONNECT_SECONDS = 2.0
+PUBLISHES_AT_ONCE = 512
 SLICE_MESSAGES = 16
 """Taken in at a stretch before the process does other work."""
 
@@ -37,7 +38,12 @@ class Bus:
     def __init__(self, url: str, installation: str, deliver: Callable[[str, bytes], None]) -> None:
         """`deliver(channel, payload)` is called for every message of a subscribed channel and must not raise."""
         self.healthy = False
-        self._redis = Redis.from_url(url, socket_connect_timeout=CONNECT_SECONDS, retry=Retry(NoBackoff(), 0))
+        self._redis = Redis.from_url(
+            url,
+            socket_connect_timeout=CONNECT_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+            max_connections=PUBLISHES_AT_ONCE,
+        )
         self._deliver = deliver
         self._echo = echo_channel(installation, uuid4().hex)
         self._wanted = Counter[str]()
@@ -106,9 +112,9 @@ class Bus:
         changed = tuple(self._changed)
         more = [channel for channel in changed if channel in self._wanted and channel not in self._told]
         less = [channel for channel in changed if channel not in self._wanted and channel in self._told]
-        self._told.update(more)
         if more:
             await pubsub.subscribe(*more)
+        self._told.update(more)
         if less:
             await pubsub.unsubscribe(*less)
         self._told.difference_update(less)

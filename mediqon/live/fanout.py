@@ -1,9 +1,12 @@
 """Frames to many sockets without keeping everybody else waiting: in slices, with other work between them."""
 
 import asyncio
+import logging
 from collections import deque
 
 from mediqon.live.hub import Audience
+
+log = logging.getLogger(__name__)
 
 SLICE_SENDS = 64
 
@@ -25,13 +28,20 @@ class FanOut:
     async def _serve(self) -> None:
         try:
             while self._turns:
+                audience = self._turns.popleft()
+                if self._sent(audience):
+                    self._turns.append(audience)
                 await asyncio.sleep(0)
-                if self._turns[0].send(SLICE_SENDS):
-                    self._turns.rotate(-1)
-                else:
-                    self._turns.popleft()
         finally:
             self._task = None
+
+    def _sent(self, audience: Audience) -> bool:
+        """Whether some are left. A day that cannot be shown keeps nobody else from seeing theirs."""
+        try:
+            return audience.send(SLICE_SENDS)
+        except Exception:
+            log.exception("a day could not be sent")
+            return False
 
     async def stop(self) -> None:
         self._turns.clear()

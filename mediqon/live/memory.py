@@ -83,9 +83,9 @@ class Memory:
         """The doctor's present day. Raises NotFound."""
         if doctor_id > ID_MAX:
             raise NotFound
-        if doctor_id not in self._zones:
+        while (zone := self._zones.get(doctor_id)) is None:
             await self._once(doctor_id, lambda: self._read_zone(doctor_id))
-        return DayKey(doctor_id, local_day(self._clock(), self._zones[doctor_id]))
+        return DayKey(doctor_id, local_day(self._clock(), zone))
 
     def forget_zones(self, doctor_ids: Iterable[int]) -> None:
         """Their hospital may have moved its clock."""

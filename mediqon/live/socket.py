@@ -51,8 +51,8 @@ async def live_desk(socket: Socket, doctor_id: FromPath[str], feed: given.Feed) 
 
     async def sit_down(seat: Seat) -> None:
         actor = _actor(socket)
-        await _refuse_strangers(feed, number_of(doctor_id), actor)
         seat.heed(lambda over: socket.app.state.ended.watch(actor.session, over))
+        await _refuse_strangers(feed, number_of(doctor_id), actor)
         await seat.watch_desk(number_of(doctor_id), actor.expires_at - socket.app.state.clock().timestamp())
 
     await _serve(socket, feed, sit_down)
@@ -80,10 +80,14 @@ async def _serve(socket: Socket, feed: Feed, sit_down: Callable[[Seat], Awaitabl
     detach = cast("Detach | None", (socket.scope.get("extensions") or {}).get(DETACH))
     watcher = Line(feed.lines) if detach else Mailbox()
     seat = Seat(feed, watcher)
-    with _refusing(watcher):
-        if socket.client:
-            seat.enter(socket.client.host)
-        await sit_down(seat)
+    try:
+        with _refusing(watcher):
+            if socket.client:
+                seat.enter(socket.client.host)
+            await sit_down(seat)
+    except BaseException:
+        seat.leave()
+        raise
     if detach and isinstance(watcher, Line):
         detach(watcher, seat.leave)
     elif isinstance(watcher, Mailbox):

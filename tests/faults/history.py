@@ -18,6 +18,7 @@ from builders import Answer, Asker, Clinic
 from mediqon.database import Connection
 
 CALL_SECONDS = 6.0
+FOLLOW_SECONDS = 3.0
 RETRY_SECONDS = 0.3
 RETRIES = 40
 PAUSE_SECONDS = 0.02
@@ -57,20 +58,23 @@ class History:
         self._names = (f"Visitor {number}" for number in itertools.count(1))
         self._random = random.Random(seed)
         self._over = asyncio.Event()
+        self._dark = asyncio.Event()
         self.shown: dict[int, int] = {}
 
     async def run(self, clients: int, while_running: Any) -> None:
-        """Clients and screens at work until `while_running` is done."""
+        """Clients at work until `while_running` is done, and screens until they had time to show what the last did."""
         async with asyncio.TaskGroup() as group:
-            for _ in range(clients):
-                group.create_task(self._client())
+            busy = [group.create_task(self._client()) for _ in range(clients)]
             for doctor in self._doctors:
                 group.create_task(self._screen(doctor))
             try:
                 await while_running
-                await asyncio.sleep(3)  # for the last screens to follow
+                self._over.set()
+                await asyncio.gather(*busy)
+                await asyncio.sleep(FOLLOW_SECONDS)
             finally:
                 self._over.set()
+                self._dark.set()
 
     async def recovered(self, since: float) -> float:
         """Seconds from `since` to the first change that was asked for after it and acknowledged."""
@@ -134,7 +138,7 @@ class History:
 
     async def _screen(self, doctor: int) -> None:
         url = self._clinic.server.url.replace("http", "ws", 1) + f"/live/queues/{doctor}"
-        while not self._over.is_set():
+        while not self._dark.is_set():
             with suppress(OSError, TimeoutError, websockets.WebSocketException):
                 async with websockets.connect(url, compression=None, open_timeout=CALL_SECONDS) as connection:
                     await self._watch(connection, doctor)
@@ -142,7 +146,7 @@ class History:
 
     async def _watch(self, connection: websockets.ClientConnection, doctor: int) -> None:
         version = 0
-        while not self._over.is_set():
+        while not self._dark.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(0.5):
                     frame = json.loads(await connection.recv())
