@@ -34,6 +34,8 @@ def simulate(scenario: str, seed: int, days: int, picture: Path | None, json_out
     Lognormal visits that speed up, no-shows, people early and late, walk-ins, emergencies, a late doctor, a break. The
     first 40 days are only learnt from.
     """
+    if picture is not None and not picture.absolute().parent.is_dir():
+        raise click.ClickException(f"There is no folder {picture.parent} to draw into.")
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(f"{scenario} clinic", total=WARM_UP_DAYS + days)
         result = simulate_days(scenario, seed=seed, days=days, step=lambda: progress.advance(task))

@@ -82,7 +82,8 @@ def read_log(body: bytes) -> Log:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise LogError("The file is not UTF-8 text.") from None
-    header, _, _ = text.lstrip().partition("\n")
+    text = text.lstrip()  # blank lines before the header
+    header, _, _ = text.partition("\n")
     delimiter = max(DELIMITERS, key=header.count)
     table = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
     names = {name: (name or "").strip().lower() for name in table.fieldnames or ()}

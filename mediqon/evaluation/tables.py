@@ -45,7 +45,7 @@ def print_methods(console: Console, title: str, scores: Scores) -> None:
     columns = ("error", "bias", "80 %", "90 %", *(f"{edge}+" for edge in edges))
     table.add_column("minutes", no_wrap=True)
     for column in columns:
-        table.add_column(column, justify="right", min_width=6)
+        table.add_column(column, justify="right", min_width=5)
     for name, score in scores.methods.items():
         found = _method(name, score)
         near = [horizon[name].mae if name in horizon else None for horizon in scores.horizons]
