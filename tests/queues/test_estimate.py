@@ -15,8 +15,8 @@ from mediqon.queues.pace import Pace, todays_pace
 
 DRAWS = 40_000
 SLIGHT = 1e-6
-UNSEEN_MINUTES = 0.5
-"""The pass adds people who come late in small steps; screens show whole minutes."""
+UNSEEN_MINUTES = 2.0
+"""The pass adds people who come late in small steps; screens show steps of five minutes."""
 HABITS = habits(History(), 10)
 HERE = Pending()
 
