@@ -1,8 +1,9 @@
 // Another time for a visit that is booked: the same doctor, the same link to follow.
 
-import { get, postOnce } from "/web/shared/api.js";
+import { postOnce } from "/web/shared/api.js";
 import { dateOf, now } from "/web/shared/clock.js";
-import { element, part, say, whileBusy, write } from "/web/shared/paper.js";
+import { part, say, whileBusy, write } from "/web/shared/paper.js";
+import { offerFreeTimes } from "/web/shared/times.js";
 
 const at = (name) => part(document, name);
 
@@ -38,9 +39,7 @@ export function moveVisit(visit, timezone) {
 async function offer(doctorId, date, time) {
   say(at("other-time-status"), "");
   try {
-    const { slots } = await get(`/doctors/${doctorId}/slots?date=${date.value}`);
-    time.replaceChildren(...slots.filter(({ free }) => free).map((slot) => element("option", { value: slot.time }, slot.time)));
-    if (!time.length) time.append(element("option", { value: "" }, "nothing free on this day"));
+    await offerFreeTimes(time, doctorId, date.value);
   } catch (error) {
     say(at("other-time-status"), error.message, "bad");
   }

@@ -42,8 +42,11 @@ async function openDoctor(row, id) {
   onSend(change, house.act, (fields) => saveDoctor(id, fields));
   onSend(part(row, "hours"), house.act, (fields) => saveHours(row, id, fields));
   onSend(part(row, "leave"), house.act, (fields) => takeLeave(row, doctor, fields));
+  const editable = part(row, "editable");
+  editable.disabled = true;
   const { windows } = await get(`/doctors/${id}/schedule`);
   WEEK.forEach((_, weekday) => (part(row, "hours").elements[weekday].value = hoursOf(windows, weekday)));
+  editable.disabled = false;
   await drawLeave(row, doctor);
   return "";
 }

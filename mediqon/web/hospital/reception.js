@@ -4,6 +4,7 @@ import { accessToken, get, postOnce, spoilAccessToken } from "/web/shared/api.js
 import { clockTime, dateOf, dayName, duration, everyMinute, minutesSince, now } from "/web/shared/clock.js";
 import { LiveLine } from "/web/shared/live.js";
 import { copyOf, element, keepRows, mark, part, show, write } from "/web/shared/paper.js";
+import { offerFreeTimes } from "/web/shared/times.js";
 import { about, liveState, liveWords, roomName, STATUS } from "/web/shared/words.js";
 import { labelOf, VERBS, verbsFor } from "/web/desk/verbs.js";
 import { offerDoctors, onSend, sure } from "/web/hospital/asking.js";
@@ -145,9 +146,7 @@ async function showNew(visit, words) {
 
 async function offerTimes() {
   const { doctor_id, date, time } = at("booking").elements;
-  const { slots } = await get(`/doctors/${doctor_id.value}/slots?date=${date.value}`);
-  time.replaceChildren(...slots.filter(({ free }) => free).map((slot) => element("option", { value: slot.time }, `${slot.time}, ${slot.token}`)));
-  if (!time.length) time.append(element("option", { value: "" }, "nothing free"));
+  await offerFreeTimes(time, doctor_id.value, date.value, (slot) => `${slot.time}, ${slot.token}`);
   return "";
 }
 
