@@ -21,7 +21,12 @@ DESKTOP: ViewportSize = {"width": 1280, "height": 720}
 UHD: ViewportSize = {"width": 3840, "height": 2160}
 PORTRAIT: ViewportSize = {"width": 1080, "height": 1920}
 # What a browser writes about refusals and lost connections; the tests look at what the page makes of them.
-NETWORK_NEWS = ("Failed to load resource", "WebSocket connection to")
+# The last is a worker script cut off by the next page.
+NETWORK_NEWS = (
+    "Failed to load resource",
+    "WebSocket connection to",
+    "An unknown error occurred when fetching the script.",
+)
 
 
 async def launch(playwright: Playwright, path: str | None, *more: str) -> Browser:
