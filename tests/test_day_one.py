@@ -113,13 +113,16 @@ async def test_a_late_doctor_moves_every_expected_time_until_the_first_call(clin
     assert (await clinic.doctor.today(clinic.doctor_id))["delay_minutes"] == 0
 
 
-async def test_a_pause_stops_calls_until_it_is_resumed_or_undone(clinic: Clinic) -> None:
+async def test_a_pause_stops_calls_until_it_is_resumed_or_undone(clinic: Clinic, clock: Clock) -> None:
     await seated(clinic, "09:00")
     queue = f"/queues/{clinic.doctor_id}"
-    paused = await clinic.doctor.post(f"{queue}/pause", {"minutes": 15, "reason": "tea"})
-    assert (paused["state"], paused["message"]) == ("PAUSED", "Paused until about 09:15.")
+    paused = await clinic.doctor.post(f"{queue}/pause", {"minutes": 5, "reason": "tea"})
+    assert (paused["state"], paused["message"]) == ("PAUSED", "Paused until about 09:05.")
     assert (await clinic.doctor.call_next(clinic.doctor_id))["code"] == "queue_paused"
     assert "tea" not in (await clinic.server.anybody.get(queue)).raw.decode()
+    clock.forward(minutes=6)
+    over = await clinic.doctor.today(clinic.doctor_id)
+    assert (over["state"], over["message"]) == ("PAUSED", "Paused: the line goes on soon.")
     assert (await clinic.doctor.post(f"{queue}/undo"))["state"] == "OPEN"
     assert (await clinic.doctor.post(f"{queue}/pause")).status == 200
     assert (await clinic.doctor.post(f"{queue}/resume"))["state"] == "OPEN"

@@ -15,7 +15,7 @@ from mediqon.queues.views import appointment, outlook_on
 async def pause(
     conn: Connection, facts: Facts, *, minutes: int | None, reason: str | None, actor: Actor, now: datetime
 ) -> Facts:
-    """Stops calls, for so many minutes or until resumed. Raises QueueClosed."""
+    """Stops calls until resumed; `minutes` only announce when that will be. Raises QueueClosed."""
     _refuse_closed(facts)
     day = DayImage(
         state=QueueState.PAUSED,

@@ -21,7 +21,7 @@ from mediqon.queues.views import desk_frame, outlook_on
 
 
 class Pause(msgspec.Struct, forbid_unknown_fields=True):
-    """Without `minutes` the pause lasts until resumed. The reason is for the desk's eyes."""
+    """`minutes` is what everybody is told; the pause lasts until resumed. The reason is for the desk's eyes."""
 
     minutes: Minutes | None = None
     reason: Reason | None = None

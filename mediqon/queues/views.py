@@ -93,16 +93,22 @@ def remember(outlook: Outlook, now: datetime) -> Outlook:
     return outlook
 
 
-def message(facts: Facts) -> str | None:
-    """What everybody should know about this day, in a sentence; never what somebody typed."""
+def message(facts: Facts, now: datetime) -> str | None:
+    """What everybody should know about this day, in a sentence; never what somebody typed, nor a time gone by."""
     if facts.state is QueueState.CLOSED:
         return "Closed for today."
     if facts.state is QueueState.PAUSED:
-        if facts.paused_until is None:
+        until = _back_at(facts, now)
+        if until is None:
             return "Paused: the line goes on soon."
-        until = facts.paused_until.astimezone(ZoneInfo(facts.timezone))
+        until = until.astimezone(ZoneInfo(facts.timezone))
         return f"Paused until about {until:%H:%M}."
     return f"Running about {facts.delay_minutes} minutes late." if facts.delay_minutes else None
+
+
+def _back_at(facts: Facts, now: datetime) -> datetime | None:
+    """The announced end of a pause while it is still to come."""
+    return facts.paused_until if facts.paused_until and facts.paused_until > now else None
 
 
 def public_frame(outlook: Outlook) -> QueueFrame:
@@ -118,9 +124,9 @@ def public_frame(outlook: Outlook) -> QueueFrame:
         date=facts.day,
         version=facts.version,
         state=facts.state,
-        message=message(facts),
+        message=message(facts, outlook.now),
         delay_minutes=facts.delay_minutes,
-        paused_until=facts.paused_until,
+        paused_until=_back_at(facts, outlook.now),
         now_serving=[visit.token for visit in outlook.now_serving],
         recent=_recent(facts),
         called_at=max(calls, default=None),
@@ -145,7 +151,7 @@ def desk_frame(outlook: Outlook) -> DeskFrame:
         date=facts.day,
         version=facts.version,
         state=facts.state,
-        message=message(facts),
+        message=message(facts, outlook.now),
         delay_minutes=facts.delay_minutes,
         paused_until=facts.paused_until,
         pause_reason=facts.pause_reason,
@@ -212,7 +218,7 @@ def token_view(outlook: Outlook, visit: Visit, *, stale: bool) -> TokenView:
         expected_to=window.latest if window else None,
         be_here_by=window.here_by if window and visit.status is Status.BOOKED else None,
         why=why(outlook, visit, public=True),
-        message=message(facts),
+        message=message(facts, outlook.now),
         version=facts.version,
         stale=stale,
         scheduled_at=visit.scheduled_at,
