@@ -121,8 +121,9 @@ async def test_a_pause_stops_calls_until_it_is_resumed_or_undone(clinic: Clinic,
     assert (await clinic.doctor.call_next(clinic.doctor_id))["code"] == "queue_paused"
     assert "tea" not in (await clinic.server.anybody.get(queue)).raw.decode()
     clock.forward(minutes=6)
-    over = await clinic.doctor.today(clinic.doctor_id)
+    over = await clinic.doctor.post(f"{queue}/delay", {"minutes": 5})
     assert (over["state"], over["message"]) == ("PAUSED", "Paused: the line goes on soon.")
+    assert (await clinic.doctor.post(f"{queue}/undo"))["state"] == "PAUSED"
     assert (await clinic.doctor.post(f"{queue}/undo"))["state"] == "OPEN"
     assert (await clinic.doctor.post(f"{queue}/pause")).status == 200
     assert (await clinic.doctor.post(f"{queue}/resume"))["state"] == "OPEN"
