@@ -95,14 +95,14 @@ class Doctor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewDoctor(msgspec.Struct, forbid_unknown_fields=True):
-    """A doctor and the account to log in with."""
+    """A doctor and the account to log in with. Without a `token_prefix`: the first letter no colleague has."""
 
     name: Name
     email: Email
     password: NewPassword
     specialty: Line = ""
     room: Line = ""
-    token_prefix: TokenPrefix = "A"  # noqa: S105
+    token_prefix: TokenPrefix | None = None
     slot_minutes: SlotMinutes = 10
 
 

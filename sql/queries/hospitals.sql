@@ -67,9 +67,13 @@ from users u left join doctors d on d.user_id = u.id and d.hospital_id = $2
 where u.email = any ($1) and u.disabled_at is null;
 
 -- name: insert_doctor
--- $1 user, $2 hospital, $3 specialty, $4 room, $5 token prefix, $6 minutes a slot.
+-- $1 user, $2 hospital, $3 specialty, $4 room, $5 token prefix (null: the first free letter), $6 minutes a slot.
 insert into doctors (user_id, hospital_id, specialty, room, token_prefix, slot_minutes)
-values ($1, $2, $3, $4, $5, $6) returning id;
+values ($1, $2, $3, $4, coalesce($5, (
+    select chr(letter) from generate_series(65, 90) as letter
+    where not exists (select from doctors d where d.hospital_id = $2 and d.token_prefix = chr(letter))
+    order by letter limit 1), 'A'), $6)
+returning id;
 
 -- name: update_doctor
 -- Changes what is given, keeps what is null. $1 doctor, $2 hospital, $3 specialty, $4 room, $5 token prefix, $6 minutes a slot.

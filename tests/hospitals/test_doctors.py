@@ -47,6 +47,14 @@ async def test_a_new_doctor_is_listed_and_can_log_in(clinic: Clinic) -> None:
     assert (me["role"], me["doctor_id"]) == ("doctor", doctor["id"])
 
 
+async def test_without_a_prefix_a_doctor_gets_the_first_letter_no_colleague_has(clinic: Clinic) -> None:
+    await clinic.add_doctor(token_prefix="C")
+    nameless = {"password": PASSWORD, "name": "Dr Later"}
+    for email, prefix in (("b@example.org", "B"), ("d@example.org", "D")):
+        made = await clinic.reception.post(f"/hospitals/{clinic.hospital_id}/doctors", {**nameless, "email": email})
+        assert (made.status, made["token_prefix"]) == (201, prefix)
+
+
 async def test_anyone_may_list_the_hospitals(clinic: Clinic) -> None:
     hospitals = await clinic.server.anybody.get("/hospitals")
     assert hospitals["items"] == [{"id": clinic.hospital_id, "name": "St Mary", "timezone": "Asia/Kolkata"}]
