@@ -98,6 +98,7 @@ async def test_the_day_closes_only_when_everybody_is_settled_and_tomorrow_starts
     closed = await clinic.doctor.post(f"/queues/{clinic.doctor_id}/close", {"no_show": True})
     assert (closed["state"], closed["done"][0]["status"]) == ("CLOSED", "NO_SHOW")
     assert (await clinic.doctor.call_next(clinic.doctor_id))["code"] == "queue_closed"
+    assert (await clinic.doctor.move(closed["done"][0], "CHECKED_IN"))["code"] == "queue_closed"
     clock.forward(minutes=9)
     tomorrow = await clinic.reception.book(clinic.doctor_id, date="2026-11-24", patient={"name": "Tom Orrow"})
     assert tomorrow["token"] == "A-001"

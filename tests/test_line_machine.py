@@ -139,6 +139,8 @@ class Machine(RuleBasedStateMachine):
             return 409, "stale_version"
         if to not in allowed(visit.status, role):
             return 409, "illegal_transition"
+        if self.line.day.state == "CLOSED" and to == "CHECKED_IN":
+            return 409, "queue_closed"
         second = visit.status == "NO_SHOW" and self.line.open_visit_of(self.line.patients[visit_id], but=visit_id)
         return (409, "already_booked") if second else (200, None)
 

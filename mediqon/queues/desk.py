@@ -56,8 +56,8 @@ async def move(
 ) -> Facts:
     """Takes one visit to `to`; to where it already is changes nothing and returns the same facts.
 
-    Raises Forbidden, StaleVersion (with the current appointment), IllegalTransition (with what is allowed), or
-    AlreadyBooked for a no-show who has booked again.
+    Raises Forbidden, StaleVersion (with the current appointment), IllegalTransition (with what is allowed),
+    QueueClosed for a no-show who comes after all once the day is closed, or AlreadyBooked for one who has booked again.
     """
     visit = facts.visit(visit_id)
     if not rules.may_ever(actor.role, to):
@@ -67,6 +67,8 @@ async def move(
     if version is not None and version != visit.version:
         raise StaleVersion(appointment=appointment(outlook_on(facts, now), visit))
     _refuse_illegal(facts, visit, to, actor, now)
+    if facts.state is QueueState.CLOSED and to not in OVER:
+        raise QueueClosed
     if to is Status.CALLED:
         return await _call(conn, facts, [], visit, actor=actor, now=now, reason=reason)
     change = Change(verb=VERBS[to], before=visit, after=moved(facts, visit, to, now), reason=reason)
