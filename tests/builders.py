@@ -127,7 +127,8 @@ class Server:
 
     def __init__(self, url: str, settings: Settings, clock: Callable[[], datetime]) -> None:
         self.url, self.settings, self.clock = url, settings, clock
-        self.http = httpx.AsyncClient(base_url=url, timeout=20)
+        # Idle connections go before the server hangs up on them: a request must not meet that.
+        self.http = httpx.AsyncClient(base_url=url, timeout=20, limits=httpx.Limits(keepalive_expiry=2))
 
     async def __aenter__(self) -> Self:
         return self
@@ -159,6 +160,7 @@ class Server:
         if asker is not None:
             options["additional_headers"] = {"Authorization": f"Bearer {asker.token}"}
         url = self.url.replace("http", "ws", 1) + path
+        options.setdefault("ping_interval", None)  # a machine with too much to do is no lost server
         async with websockets.connect(url, compression=None, **options) as connection:
             yield Screen(connection)
 
