@@ -109,22 +109,25 @@ class Line:
         del self.visits[visit_id]
         self.version += 1
 
-    def moved(self, visit_id: int, to: str, now: datetime) -> Visit:
+    def moved(self, visit_id: int, to: str, now: datetime, *, told: bool = False) -> Visit:
+        """`told`: they come late, but by when they were told to be here."""
         visit = self.visits[visit_id]
         ended = now if to in {"COMPLETED", "NO_SHOW", "CANCELLED"} else None
         if to == "CHECKED_IN":
-            return replace(visit, status=to, due=self._due(visit_id, now), came=visit.came or now, calls=0, ended=ended)
+            return replace(
+                visit, status=to, due=self._due(visit_id, now, told), came=visit.came or now, calls=0, ended=ended
+            )
         if to == "CALLED":
             came, calls = visit.came or now, visit.calls + 1
             return replace(visit, status=to, called=now, started=None, came=came, calls=calls, ended=ended)
         started = now if to == "IN_CONSULTATION" else visit.started
         return replace(visit, status=to, started=started, ended=ended)
 
-    def _due(self, visit_id: int, now: datetime) -> datetime:
+    def _due(self, visit_id: int, now: datetime, told: bool) -> datetime:
         visit, slot = self.visits[visit_id], self.slots.get(visit_id)
         if visit.status == "ON_HOLD":
             return self._due_back(visit)
-        if slot and now <= slot + GRACE:
+        if slot and (told or now <= slot + GRACE):
             return visit.due
         return now + WALK_IN_WAIT - (LEAD if visit.priority == "PRIORITY" else timedelta())
 

@@ -114,6 +114,37 @@ async def test_a_late_doctor_moves_every_expected_time_until_the_first_call(clin
     assert (await clinic.doctor.today(clinic.doctor_id))["delay_minutes"] == 0
 
 
+async def test_who_comes_when_told_to_keeps_the_place_of_the_slot(clinic: Clinic, clock: Clock) -> None:
+    told, on_time = [
+        await clinic.reception.book(clinic.doctor_id, time=time, patient={"name": f"At {time}"})
+        for time in ("09:30", "09:40")
+    ]
+    await clinic.doctor.post(f"/queues/{clinic.doctor_id}/delay", {"minutes": 60})
+    here_by = (await clinic.server.anybody.get(f"/tokens/{told['code']}"))["be_here_by"]
+    assert here_by > "2026-11-23T04:10:00Z"  # 09:40, when the grace of ten minutes is over
+    for _ in range(5):
+        clock.forward(minutes=9)
+        await clinic.reception.log_in_again()
+    await clinic.reception.move(on_time, "CHECKED_IN")
+    came = await clinic.reception.move(told, "CHECKED_IN")
+    assert "by booked time" in came["why"]
+    assert await tokens(clinic.reception, clinic.doctor_id) == [told["token"], on_time["token"]]
+
+
+async def test_who_said_to_be_late_does_not_get_the_slot_back_by_being_told_to_come_later(
+    clinic: Clinic, clock: Clock
+) -> None:
+    visit = await clinic.reception.book(clinic.doctor_id, time="09:40", patient={"name": "Late"})
+    await clinic.doctor.post(f"/queues/{clinic.doctor_id}/delay", {"minutes": 90})
+    await clinic.server.anybody.post(f"/tokens/{visit['code']}/late", {"minutes": 30})
+    here_by = (await clinic.server.anybody.get(f"/tokens/{visit['code']}"))["be_here_by"]
+    assert here_by > "2026-11-23T04:24:00Z"  # 09:54
+    for _ in range(6):
+        clock.forward(minutes=9)
+        await clinic.reception.log_in_again()
+    assert "too late for the slot" in (await clinic.reception.move(visit, "CHECKED_IN"))["why"]
+
+
 async def test_a_pause_stops_calls_until_it_is_resumed_or_undone(clinic: Clinic, clock: Clock) -> None:
     await seated(clinic, "09:00")
     queue = f"/queues/{clinic.doctor_id}"

@@ -127,7 +127,9 @@ class Machine(RuleBasedStateMachine):
         if code == "illegal_transition":
             assert set(answer["allowed"]) == allowed(self.line.visits[visit_id].status, role)
         if status == 200 and self.line.visits[visit_id].status != to:
-            self._move(visit_id, to, role)
+            # When they were told to come follows from the estimates, which this model leaves alone.
+            told = self.line.visits[visit_id].status == "BOOKED" and "by booked time" in answer["why"]
+            self._move(visit_id, to, role, told=told)
 
     def _judged(self, visit_id: int, to: str, role: str, stale: int | None) -> tuple[int, str | None]:
         visit = self.line.visits[visit_id]
@@ -144,11 +146,13 @@ class Machine(RuleBasedStateMachine):
         second = visit.status == "NO_SHOW" and self.line.open_visit_of(self.line.patients[visit_id], but=visit_id)
         return (409, "already_booked") if second else (200, None)
 
-    def _move(self, visit_id: int, to: str, role: str) -> None:
+    def _move(self, visit_id: int, to: str, role: str, *, told: bool) -> None:
         if to == "CALLED":
             self.line.call(visit_id, self.clock.now, [])
         else:
-            self.line.change({visit_id: self.line.moved(visit_id, to, self.clock.now)}, staff=role != "patient")
+            self.line.change(
+                {visit_id: self.line.moved(visit_id, to, self.clock.now, told=told)}, staff=role != "patient"
+            )
 
     @rule(role=desk, stale=st.sampled_from([None, 0, 1]))
     def the_next_is_called(self, role: str, stale: int | None) -> None:

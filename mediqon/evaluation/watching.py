@@ -94,7 +94,8 @@ class Phones:
         desk = (room.away > 0) != (before.away > 0) or (room.late > 0 and before.late == 0)
         gave_up = any(self.people[each].given_up for each in gone)
         stir = Stir.DESK if desk else Stir.SURPRISE if came or gave_up else Stir.FORESEEN
-        return bool(came or gone or inside or here or desk), stir
+        changed = bool(came or gone or inside or here or desk)
+        return changed, stir if changed else Stir.CLOCK
 
     def _leave(self, visit_id: int, here_by: float, now: float) -> None:
         """Whoever is told to be here within the time it takes leaves at once."""

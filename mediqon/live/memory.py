@@ -169,9 +169,12 @@ class Memory:
             self.hub.accept(facts, self._clock())
 
     async def tick(self) -> None:
-        """Moves expected times on with the clock, one day at a time."""
-        for _, topic in self.hub.topics():
-            self.hub.tick(topic, self._clock())
+        """Moves expected times on with the clock, one day at a time; a day that cannot be told stops no other."""
+        for key, topic in self.hub.topics():
+            try:
+                self.hub.tick(topic, self._clock())
+            except Exception:
+                log.exception("the times of %s stand still", key)
             await asyncio.sleep(0)
 
     async def sweep(self) -> None:

@@ -195,7 +195,14 @@ def _place(facts: Facts, visit: Visit, now: datetime) -> tuple[datetime, PlaceRu
     if visit.status is Status.ON_HOLD:
         due = rules.due_return(visit, rules.call_order(facts.visits), policy=facts.settings)
         return due, PlaceRule.RETURNED
-    return rules.placed_at_check_in(visit, policy=facts.settings, now=now)
+    told = rules.late(visit, policy=facts.settings, now=now) and _told_to_come(facts, visit, now)
+    return rules.placed_at_check_in(visit, policy=facts.settings, now=now, told=told)
+
+
+def _told_to_come(facts: Facts, visit: Visit, now: datetime) -> bool:
+    """Whether the phone says that this is early enough."""
+    place = outlook_on(facts, now).place(visit)
+    return place is not None and place.window is not None and now <= place.window.here_by
 
 
 def _refuse_illegal(facts: Facts, visit: Visit, to: Status, actor: Actor, now: datetime) -> None:

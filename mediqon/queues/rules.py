@@ -108,14 +108,24 @@ def due_walk_in(priority: Priority, *, policy: Policy, now: datetime) -> datetim
     return due - timedelta(minutes=policy.priority_lead_minutes) if priority is Priority.PRIORITY else due
 
 
-def placed_at_check_in(visit: Visit, *, policy: Policy, now: datetime) -> tuple[datetime, PlaceRule]:
-    """Where somebody who checks in stands: at the slot if early, on time or a little late, else as a walk-in."""
+def placed_at_check_in(
+    visit: Visit, *, policy: Policy, now: datetime, told: bool = False
+) -> tuple[datetime, PlaceRule]:
+    """Where somebody who checks in stands: at the slot if early, on time or a little late, else as a walk-in.
+
+    `told`: they come by the time at which they were told to be here. Who said to be late was told because of that.
+    """
     slot = visit.scheduled_at
-    if slot is not None and now <= slot + timedelta(minutes=policy.late_grace_minutes):
+    if slot is not None and (not late(visit, policy=policy, now=now) or (told and visit.due_at <= slot)):
         # Who said to be late and is not, has the slot again.
         kept = min(visit.due_at, slot) if visit.place_rule is PlaceRule.SLOT else visit.due_at
         return kept, visit.place_rule
     return due_walk_in(visit.priority, policy=policy, now=now), PlaceRule.WALK_IN if slot is None else PlaceRule.LATE
+
+
+def late(visit: Visit, *, policy: Policy, now: datetime) -> bool:
+    """Whether the slot and its grace are over."""
+    return visit.scheduled_at is not None and now > visit.scheduled_at + timedelta(minutes=policy.late_grace_minutes)
 
 
 def due_return(visit: Visit, waiting: Sequence[Visit], *, policy: Policy) -> datetime:

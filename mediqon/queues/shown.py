@@ -78,12 +78,13 @@ def instant(minute: int) -> datetime:
 
 
 class Stir(IntEnum):
-    """What has just changed the line: the clock or what was foreseen, something that nobody could know, or the desk's
-    word on the whole day."""
+    """What has just changed the line: nothing but the clock, what was foreseen, something that nobody could know, or
+    the desk's word on the whole day."""
 
-    FORESEEN = 0
-    SURPRISE = 1
-    DESK = 2
+    CLOCK = 0
+    FORESEEN = 1
+    SURPRISE = 2
+    DESK = 3
 
 
 def patience(wait: float, stir: Stir) -> float:
@@ -91,7 +92,7 @@ def patience(wait: float, stir: Stir) -> float:
     if stir is Stir.DESK:
         return 0.0
     calm = min(max(PATIENCE * wait, PATIENCE_LEAST), PATIENCE_MOST)
-    return calm if stir is Stir.FORESEEN else max(calm / 2, PATIENCE_LEAST)
+    return calm if stir <= Stir.FORESEEN else max(calm / 2, PATIENCE_LEAST)
 
 
 def show(
@@ -111,7 +112,7 @@ def show(
         max(expected, earliest),
         earliest,
         max(latest, expected, earliest),
-        _here_by(before and before.here_by, clock, told.low, earliest),
+        _here_by(before and before.here_by, clock, told.low, earliest, stir),
         _reason(told, clock),
     )
 
@@ -147,12 +148,14 @@ def _kept(before: int | None, clock: float, wait: float, patience: float, rounde
     return rounded(clock, wait)
 
 
-def _here_by(before: int | None, clock: float, low: float, earliest: int) -> int:
-    """Earlier at once; later only by much, and while it is far away."""
+def _here_by(before: int | None, clock: float, low: float, earliest: int, stir: Stir) -> int:
+    """Earlier at once; later only by much, while it is far away, and with a change that is kept: what the clock alone
+    had put off would come back as it draws near."""
     found = min(int((clock + low) // STEP) * STEP, earliest)
-    if before is None or found < before or (found - before >= HERE_LATER and before - clock > HERE_FAR):
+    if before is None or found < before:
         return found
-    return before
+    put_off = stir is not Stir.CLOCK and found - before >= HERE_LATER and before - clock > HERE_FAR
+    return found if put_off else before
 
 
 def _step(wait: float) -> int:

@@ -28,7 +28,7 @@ class Outlook:
     `stir`: what has just been done, which decides how firmly shown times hold.
     """
 
-    def __init__(self, facts: Facts, now: datetime, stir: Stir = Stir.FORESEEN) -> None:
+    def __init__(self, facts: Facts, now: datetime, stir: Stir = Stir.CLOCK) -> None:
         self.facts, self.now, self._stir = facts, now, stir
         self.now_serving = rules.in_room(facts.visits)
         self.waiting = rules.call_order(facts.visits)

@@ -83,6 +83,12 @@ def test_be_here_by_moves_earlier_at_once_and_later_only_by_much_and_from_afar()
     assert clock(shown(58.0, first, after=22, low=40.0).here_by) == "09:40"
 
 
+def test_the_clock_alone_does_not_put_be_here_by_off_for_it_would_come_back() -> None:
+    first = shown(60.0, low=40.0)
+    assert clock(shown(80.0, first, low=60.0, stir=Stir.CLOCK).here_by) == "09:40"
+    assert clock(shown(60.0, first, low=20.0, stir=Stir.CLOCK).here_by) == "09:20"
+
+
 def test_nobody_here_is_told_an_earlier_time_than_whoever_goes_first() -> None:
     ahead, behind = shown(40.0), shown(33.0)
     ordered = in_order(behind, ahead)
