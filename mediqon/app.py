@@ -12,6 +12,7 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
+from litestar.routes import HTTPRoute
 from litestar.types import Message, Scope
 
 import mediqon
@@ -155,7 +156,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
         mediqon.web.routes,
         mediqon.web.qr_routes,
     )
-    return Application(
+    app = Application(
         [live, ready, *(route for feature in features for route in feature.ROUTES)],
         lifespan=[lifespan],
         state=State({"settings": settings, "clock": clock}),
@@ -176,6 +177,16 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
         request_class=given.Request,
         logging_config=None,
     )
+    _provide_in_turn(app)
+    return app
+
+
+def _provide_in_turn(app: Litestar) -> None:
+    """Litestar makes a task for each thing that a handler asks for: too much for what is at hand."""
+    for route in app.routes:
+        if isinstance(route, HTTPRoute):
+            for _, asked in route.route_handler_map.values():
+                asked.dependency_batches = [{each} for batch in asked.dependency_batches for each in batch]
 
 
 async def _close(pool: Pool) -> None:
@@ -187,20 +198,20 @@ async def _close(pool: Pool) -> None:
         pool.terminate()
 
 
-def _pool(state: State) -> Pool:
-    return state.pool
+def _pool(scope: Scope) -> Pool:
+    return scope["litestar_app"].state.pool
 
 
-def _feed(state: State) -> Feed:
-    return state.feed
+def _feed(scope: Scope) -> Feed:
+    return scope["litestar_app"].state.feed
 
 
-def _counter(state: State) -> Counter:
-    return state.counter
+def _counter(scope: Scope) -> Counter:
+    return scope["litestar_app"].state.counter
 
 
-def _ended(state: State) -> EndedSessions:
-    return state.ended
+def _ended(scope: Scope) -> EndedSessions:
+    return scope["litestar_app"].state.ended
 
 
 async def _keep_nowhere(response: Response[Any]) -> Response[Any]:

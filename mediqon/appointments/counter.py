@@ -88,8 +88,7 @@ class Counter:
         except (Problem, asyncpg.IntegrityConstraintViolationError):
             outcomes = [await self._sell_alone(order, wait=wait) for order, _ in served]
         latest: dict[DayKey, Facts] = {each.facts.key: each.facts for each in outcomes if isinstance(each, Booked)}
-        for facts in latest.values():
-            await self._feed.publish(facts)
+        await self._feed.publish(*latest.values())
         return outcomes
 
     async def _sell_alone(self, order: Order, *, wait: bool) -> Booked | Exception:

@@ -101,8 +101,7 @@ async def settle_date(
         facts = await days.lock(conn, DayKey(doctor_id, day))
         visits = await _homeless_now(conn, facts)
         answer, changed = await settling.settle(conn, practice, facts, visits, data, actor=actor, now=now)
-    for each in changed:
-        await feed.publish(each)
+    await feed.publish(*changed)
     return answer
 
 

@@ -74,8 +74,7 @@ async def settle_leave(
         facts = await days.lock(conn, DayKey(taken.doctor_id, taken.date))
         visits = leave.hit(facts, taken)
         answer, changed = await settling.settle(conn, practice, facts, visits, data, actor=actor, now=now)
-    for each in changed:
-        await feed.publish(each)
+    await feed.publish(*changed)
     return answer
 
 

@@ -202,8 +202,7 @@ def _refuse_wrong_patient(data: Booking, actor: Actor) -> None:
 
 
 async def _show_moved(feed: LiveFeed, moved: moving.Moved, now: datetime.datetime) -> Appointment:
-    for facts in (moved.left, moved.facts):
-        await feed.publish(facts)
+    await feed.publish(moved.left, moved.facts)
     return _view(moved.facts, moved.visit_id, now)
 
 

@@ -93,6 +93,14 @@ class Throttle:
             [("set", f"{self._prefix}:closed:{door.name}", 1, "PX", int(wait * 1000)) for door, wait in closing if wait]
         )
 
+    def count_unshared(self, door: Door, most: int) -> bool:
+        """One more attempt that only this process counts; False, and not counted, once it has counted `most`."""
+        tally = self._tallies.get(door.name)
+        if tally and tally.attempts >= most and time.monotonic() - tally.since <= WINDOW_SECONDS:
+            return False
+        self._count_here(door)
+        return True
+
     async def remember(self, name: str, *forgiven: Door) -> None:
         """This one is known from now on, and what was counted at these doors is forgiven."""
         if len(self._known) >= REMEMBERED_MAX:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, cast
 from uuid import uuid4
@@ -86,13 +86,16 @@ class Bus:
             self._changed.add(channel)
             await self._tell()
 
-    async def publish(self, channel: str, payload: bytes) -> None:
-        """Hands a message to Redis within its budget. Never raises; not even tried while Redis is away."""
+    async def publish(self, messages: Mapping[str, bytes]) -> None:
+        """Hands messages by channel to Redis, all within one budget. Never raises; not tried while Redis is away."""
         if not self.healthy:
             return
+        pipeline = self._redis.pipeline(transaction=False)
+        for channel, payload in messages.items():
+            pipeline.publish(channel, payload)
         try:
             async with asyncio.timeout(PUBLISH_SECONDS):
-                await self._redis.publish(channel, payload)
+                await pipeline.execute()
         except LOST as error:
             self._lose(error)
 

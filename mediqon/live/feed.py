@@ -86,9 +86,9 @@ class Feed:
         """The latest this process has seen of a day, which others may have changed since."""
         return self._memory.known(key)
 
-    async def publish(self, facts: Facts) -> None:
-        """Sends a day's new state to every screen: here at once, elsewhere over Redis. Call it after commit."""
-        await self._memory.publish(facts)
+    async def publish(self, *changed: Facts) -> None:
+        """Sends the new states of days to every screen: here at once, elsewhere over Redis. Call it after commit."""
+        await self._memory.publish(*changed)
 
     async def publish_today(self, doctor_id: int) -> None:
         """Sends today's state after a change that was not made in the line, such as another room."""

@@ -68,11 +68,12 @@ class Memory:
     def redis_healthy(self) -> bool:
         return self._bus.healthy
 
-    async def publish(self, facts: Facts) -> None:
-        """Takes in a day's new state here at once, elsewhere over Redis."""
-        self._recent.keep(facts)
-        self._take(facts)
-        await self._bus.publish(self._channel(facts.key), msgspec.msgpack.encode(facts))
+    async def publish(self, *changed: Facts) -> None:
+        """Takes in the new states of days here at once, elsewhere over Redis."""
+        for facts in changed:
+            self._recent.keep(facts)
+            self._take(facts)
+        await self._bus.publish({self._channel(facts.key): msgspec.msgpack.encode(facts) for facts in changed})
 
     def known(self, key: DayKey) -> Facts | None:
         """The latest this process has seen of a day, which others may have changed since."""

@@ -77,7 +77,8 @@ class Outlook:
 
 
 _computed: OrderedDict[tuple[int, datetime], Outlook] = OrderedDict()
-OUTLOOKS_MAX = 32
+OUTLOOKS_MAX = 128
+"""More than the days that one transaction changes."""
 
 
 def outlook_on(facts: Facts, now: datetime) -> Outlook:

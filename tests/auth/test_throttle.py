@@ -5,6 +5,7 @@ import json
 import re
 import time
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -128,6 +129,17 @@ async def test_when_redis_goes_away_what_was_counted_here_still_counts(servers: 
     await throttle.count(door)
     with pytest.raises(Throttled):
         await throttle.refuse_closed(door)
+
+
+async def test_what_another_process_has_closed_is_open_here_for_the_first_few_alone(servers: Settings) -> None:
+    here, elsewhere = Throttle(servers.redis_url, place := uuid4().hex), Throttle(servers.redis_url, place)
+    door = Door("door", 0, 30)
+    await elsewhere.count(door)
+    assert [here.count_unshared(door, 3) for _ in range(5)] == [True, True, True, False, False]
+    with pytest.raises(Throttled):
+        await here.refuse_closed(door)
+    await here.stop()
+    await elsewhere.stop()
 
 
 def test_a_door_closes_longer_each_time_up_to_its_bound() -> None:

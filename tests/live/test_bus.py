@@ -88,7 +88,7 @@ async def test_after_redis_was_away_everything_wanted_meanwhile_is_heard_again(s
             await until(lambda: not bus.healthy)
             await bus.subscribe(f"{name}:meanwhile")
             await bus.unsubscribe(f"{name}:left")
-            await bus.publish(f"{name}:before", b"lost")
+            await bus.publish({f"{name}:before": b"lost"})
             wire.mend()
             await until(lambda: bus.healthy)
             async with asyncio.timeout(SECONDS):
@@ -107,6 +107,6 @@ async def test_a_process_that_cannot_publish_goes_on_within_its_budget(servers: 
         async with a_bus(url, []) as bus:
             wire.fall_silent()
             async with asyncio.timeout(1):  # four times the budget, for a busy machine
-                await bus.publish("anything", b"")
-                await bus.publish("anything", b"")
+                await bus.publish({"anything": b""})
+                await bus.publish({"anything": b""})
             assert not bus.healthy
