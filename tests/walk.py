@@ -77,6 +77,7 @@ def frame(*, version: int, date: str = "2026-11-23", doctor_id: int = 1, room: s
             "state": "OPEN",
             "message": None,
             "now_serving": now_serving,
+            "calls": shown.get("calls", [1] * len(now_serving)),
             "recent": [],
             "called_at": None,
             "call_seq": shown.get("call_seq", 0),

@@ -126,8 +126,26 @@ class TestSound:
         line.send(frame(version=5, call_seq=7, now_serving=["A-005"]))
         await loud(wall)
         line.send(frame(version=6, call_seq=7, now_serving=["A-005"], room="4"))
-        line.send(frame(version=7, call_seq=8, now_serving=["A-005"], room="4"))
+        line.send(frame(version=7, call_seq=8, now_serving=["A-005"], calls=[2], room="4"))
         assert await said(wall, 1) == ["en-GB: Token A 5, please go to Room 4."]
+
+    async def test_a_recall_is_about_one_of_those_in_the_room(
+        self, devices: Devices, server: Server, clinic: Clinic
+    ) -> None:
+        await clinic.reception.patch(f"/hospitals/{clinic.hospital_id}/settings", {"rooms": 3})
+        await waiting(clinic, "Asha", "Ben", "Chen")
+        for _ in range(3):
+            await clinic.doctor.call_next(clinic.doctor_id)
+        wall = await devices.open(f"{server.url}/")
+        await wall.context.add_init_script(LOUDSPEAKER)
+        await wall.goto(f"{server.url}/display/{(await clinic.display())['key']}")
+        await expect(now_serving(wall).get_by_role("listitem")).to_have_count(3)
+        await loud(wall)
+        ben = (await clinic.doctor.today(clinic.doctor_id))["now"][1]
+        await clinic.doctor.post(f"/appointments/{ben['id']}/recall")
+        await said(wall, 1)
+        await wall.wait_for_timeout(2_500)
+        assert await wall.evaluate("window.said") == ["en-GB: Token A W 2, please go to Room 3."]
 
     async def test_who_is_no_longer_called_is_left_out(self, devices: Devices, server: Server, clinic: Clinic) -> None:
         wall, line = await screen(devices, server)
