@@ -9,7 +9,7 @@ from playwright.async_api import BrowserContext, Page, WebSocketRoute, expect
 
 from builders import Answer, Clinic, Server
 from cable import Cable
-from devices import Devices
+from devices import DESKTOP, Devices
 from walk import frame, now_serving, waiting
 
 pytestmark = pytest.mark.anyio
@@ -218,6 +218,23 @@ async def test_its_code_leads_a_phone_to_the_same_line(devices: Devices, server:
     drawn = await server.anybody.http.get(f"/qr/display/{key}")
     assert drawn.headers["content-type"].startswith("image/svg+xml")
     assert (await server.anybody.get("/qr/elsewhere/x")).status == 404
+
+
+async def test_its_code_is_large_enough_to_be_read_from_a_chair(
+    devices: Devices, server: Server, clinic: Clinic
+) -> None:
+    for doctors in (1, 2, 8):
+        while len(ids := await doctor_ids(clinic)) < doctors:
+            await clinic.add_doctor(token_prefix=f"B{len(ids)}")
+        wall = await devices.open(f"{server.url}/display/{(await clinic.display(*ids))['key']}")
+        code = await wall.get_by_role("img", name="QR code").bounding_box()
+        assert code is not None
+        assert code["height"] >= 0.119 * DESKTOP["height"]
+
+
+async def doctor_ids(clinic: Clinic) -> list[int]:
+    doctors = await clinic.reception.get(f"/hospitals/{clinic.hospital_id}/doctors")
+    return [each["id"] for each in doctors["items"]]
 
 
 async def cached(context: BrowserContext, page: Page) -> None:
