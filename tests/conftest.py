@@ -118,6 +118,15 @@ async def clinic(server: Server) -> Clinic:
     return await open_clinic(server)
 
 
+@pytest.fixture
+async def today(settings: Settings) -> AsyncIterator[Clinic]:
+    """A clinic of the real today, open all day, since a browser's calendar starts there."""
+    clock = Clock()
+    clock.now = datetime.now(UTC)
+    async with serving(settings, clock) as server:
+        yield await open_clinic(server, hours=[("00:00", "24:00")])
+
+
 @pytest.fixture(scope="session")
 async def chromium(anyio_backend: str) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:

@@ -1,14 +1,16 @@
 """The first steps of many page tests: people in line, somebody logged in at a desk, frames made by hand."""
 
+import asyncio
 import json
 from typing import Any
 
-from playwright.async_api import Locator, Page, ViewportSize, expect
+from playwright.async_api import Locator, Page, Route, ViewportSize, expect
 
 from builders import PASSWORD, Answer, Clinic
 from devices import DESKTOP, Devices
 
 SOON_MS = 5_000
+DRAWN_MS = 200
 expect.set_options(timeout=SOON_MS)
 
 
@@ -36,6 +38,25 @@ async def email_of(clinic: Clinic) -> str:
     return (await clinic.doctor.get("/auth/me"))["email"]
 
 
+async def hold_back(page: Page, path: str) -> asyncio.Event:
+    """What the server is asked on this path waits until the event is set."""
+    let_go = asyncio.Event()
+
+    async def wait(route: Route) -> None:
+        await let_go.wait()
+        await route.continue_()
+
+    await page.route(path, wait)
+    return let_go
+
+
+async def let_go(page: Page, path: str, held: asyncio.Event) -> None:
+    """Lets it through, and waits until the page had its answer."""
+    async with page.expect_response(path):
+        held.set()
+    await page.wait_for_timeout(DRAWN_MS)
+
+
 def now_serving(page: Page) -> Locator:
     return page.get_by_role("list", name="Now serving")
 
@@ -56,6 +77,7 @@ def frame(*, version: int, date: str = "2026-11-23", doctor_id: int = 1, room: s
             "state": "OPEN",
             "message": None,
             "now_serving": now_serving,
+            "calls": shown.get("calls", [1] * len(now_serving)),
             "recent": [],
             "called_at": None,
             "call_seq": shown.get("call_seq", 0),

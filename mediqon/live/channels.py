@@ -46,6 +46,8 @@ class QueueFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
     delay_minutes: int
     paused_until: datetime | None
     now_serving: list[str]
+    calls: list[int]
+    """How often each of those has been called: whose number grew is announced."""
     recent: list[str]
     called_at: datetime | None
     call_seq: int

@@ -129,6 +129,7 @@ def public_frame(outlook: Outlook) -> QueueFrame:
         delay_minutes=facts.delay_minutes,
         paused_until=_back_at(facts, outlook.now),
         now_serving=[visit.token for visit in outlook.now_serving],
+        calls=[visit.calls for visit in outlook.now_serving],
         recent=_recent(facts),
         called_at=max(calls, default=None),
         call_seq=facts.call_seq,

@@ -227,3 +227,11 @@ async def test_a_doctor_works_on_a_phone(devices: Devices, clinic: Clinic) -> No
     await expect(news(desk, "Called A-W01 Asha.")).to_be_in_viewport()
     await desk.get_by_role("button", name="More A-W01 Asha").click()
     await expect(desk.get_by_role("dialog").get_by_role("button", name=re.compile("Transfer"))).to_be_in_viewport()
+
+
+async def test_everything_a_doctor_presses_all_day_is_on_one_small_screen(devices: Devices, clinic: Clinic) -> None:
+    await waiting(clinic, "Asha", "Ben")
+    await clinic.doctor.call_next(clinic.doctor_id)
+    desk = await at_desk(devices, clinic)
+    for thing in (desk.get_by_text("Add a walk-in"), desk.get_by_role("button", name="Call next")):
+        await expect(thing).to_be_in_viewport(ratio=1)

@@ -9,7 +9,7 @@ from playwright.async_api import BrowserContext, Page, WebSocketRoute, expect
 
 from builders import Answer, Clinic, Server
 from cable import Cable
-from devices import Devices
+from devices import DESKTOP, Devices
 from walk import frame, now_serving, waiting
 
 pytestmark = pytest.mark.anyio
@@ -126,8 +126,26 @@ class TestSound:
         line.send(frame(version=5, call_seq=7, now_serving=["A-005"]))
         await loud(wall)
         line.send(frame(version=6, call_seq=7, now_serving=["A-005"], room="4"))
-        line.send(frame(version=7, call_seq=8, now_serving=["A-005"], room="4"))
+        line.send(frame(version=7, call_seq=8, now_serving=["A-005"], calls=[2], room="4"))
         assert await said(wall, 1) == ["en-GB: Token A 5, please go to Room 4."]
+
+    async def test_a_recall_is_about_one_of_those_in_the_room(
+        self, devices: Devices, server: Server, clinic: Clinic
+    ) -> None:
+        await clinic.reception.patch(f"/hospitals/{clinic.hospital_id}/settings", {"rooms": 3})
+        await waiting(clinic, "Asha", "Ben", "Chen")
+        for _ in range(3):
+            await clinic.doctor.call_next(clinic.doctor_id)
+        wall = await devices.open(f"{server.url}/")
+        await wall.context.add_init_script(LOUDSPEAKER)
+        await wall.goto(f"{server.url}/display/{(await clinic.display())['key']}")
+        await expect(now_serving(wall).get_by_role("listitem")).to_have_count(3)
+        await loud(wall)
+        ben = (await clinic.doctor.today(clinic.doctor_id))["now"][1]
+        await clinic.doctor.post(f"/appointments/{ben['id']}/recall")
+        await said(wall, 1)
+        await wall.wait_for_timeout(2_500)
+        assert await wall.evaluate("window.said") == ["en-GB: Token A W 2, please go to Room 3."]
 
     async def test_who_is_no_longer_called_is_left_out(self, devices: Devices, server: Server, clinic: Clinic) -> None:
         wall, line = await screen(devices, server)
@@ -200,6 +218,23 @@ async def test_its_code_leads_a_phone_to_the_same_line(devices: Devices, server:
     drawn = await server.anybody.http.get(f"/qr/display/{key}")
     assert drawn.headers["content-type"].startswith("image/svg+xml")
     assert (await server.anybody.get("/qr/elsewhere/x")).status == 404
+
+
+async def test_its_code_is_large_enough_to_be_read_from_a_chair(
+    devices: Devices, server: Server, clinic: Clinic
+) -> None:
+    for doctors in (1, 2, 8):
+        while len(ids := await doctor_ids(clinic)) < doctors:
+            await clinic.add_doctor(token_prefix=f"B{len(ids)}")
+        wall = await devices.open(f"{server.url}/display/{(await clinic.display(*ids))['key']}")
+        code = await wall.get_by_role("img", name="QR code").bounding_box()
+        assert code is not None
+        assert code["height"] >= 0.119 * DESKTOP["height"]
+
+
+async def doctor_ids(clinic: Clinic) -> list[int]:
+    doctors = await clinic.reception.get(f"/hospitals/{clinic.hospital_id}/doctors")
+    return [each["id"] for each in doctors["items"]]
 
 
 async def cached(context: BrowserContext, page: Page) -> None:

@@ -2,8 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 
 import pytest
 from playwright.async_api import Page, Route, WebSocketRoute, expect
@@ -19,7 +17,6 @@ pytestmark = pytest.mark.anyio
 
 NOT_LIVE_AFTER = "00:16"
 POLLS_AFTER = "00:11"
-ALL_DAY = [("00:00", "24:00")]
 NOT_LIVE = re.compile(r"^Not live since \d\d:\d\d$")
 
 
@@ -368,14 +365,6 @@ class TestPhone:
 
 
 class TestBooking:
-    @pytest.fixture
-    async def today(self, settings: Settings) -> AsyncIterator[Clinic]:
-        """A clinic of the real today, open all day, since the browser's calendar starts there."""
-        clock = Clock()
-        clock.now = datetime.now(UTC)
-        async with serving(settings, clock) as server:
-            yield await open_clinic(server, hours=ALL_DAY)
-
     async def test_a_new_patient_books_follows_and_cancels(self, devices: Devices, today: Clinic) -> None:
         page = await self.register(devices, today)
         await self.choose(page, "10:00")

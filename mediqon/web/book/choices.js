@@ -2,12 +2,24 @@
 
 import { get } from "/web/shared/api.js";
 import { clockTime, dateOf, dayName, daysAfter, now } from "/web/shared/clock.js";
-import { copyOf, element, part, show, write } from "/web/shared/paper.js";
+import { answerFor, copyOf, element, part, show, write } from "/web/shared/paper.js";
 import { roomName } from "/web/shared/words.js";
 
 const NOON = "12:00";
 const EVENING = "17:00";
+const LISTS = { doctor: "doctors", day: "days", time: "times" };
 const at = (name) => part(document, name);
+
+/** Takes these steps away, with what was chosen in them. */
+export function withdraw(steps) {
+  for (const step of steps) {
+    show(at(`${step}-step`), false);
+    at(LISTS[step]).replaceChildren();
+  }
+}
+
+// Each choice makes the questions of the one before it pointless.
+const ask = (path) => answerFor(at("visit"), get(path));
 
 /** Radio buttons in `place`; each item is `{value, what, more?, disabled?}`. */
 function offer(place, name, items, chosen) {
@@ -32,9 +44,10 @@ export async function offerHospitals() {
   return hospitals;
 }
 
-/** Shows a hospital's doctors; answers with them. */
+/** Shows a hospital's doctors; answers with them, or null when something else was chosen meanwhile. */
 export async function offerDoctors(hospitalId) {
-  const doctors = await get(`/hospitals/${hospitalId}/doctors`);
+  const doctors = await ask(`/hospitals/${hospitalId}/doctors`);
+  if (!doctors) return null;
   const items = doctors.map(({ id, name, specialty, room }) => ({ value: id, what: name, more: [specialty, roomName(room)].filter(Boolean).join(", ") }));
   offer(at("doctors"), "doctor", items);
   show(at("doctor-step"), true);
@@ -43,8 +56,9 @@ export async function offerDoctors(hospitalId) {
 
 /** Shows the coming days in the hospital's own calendar; days on which the doctor has no hours cannot be chosen. */
 export async function offerDays(doctor, hospital) {
-  const { windows } = await get(`/doctors/${doctor.id}/schedule`);
-  const open = new Set(windows.map(({ weekday }) => weekday));
+  const schedule = await ask(`/doctors/${doctor.id}/schedule`);
+  if (!schedule) return;
+  const open = new Set(schedule.windows.map(({ weekday }) => weekday));
   const today = dateOf(now(), hospital.timezone);
   const dates = Array.from({ length: Number(document.body.dataset.days) }, (_, days) => daysAfter(today, days));
   offer(at("days"), "day", dates.map((date, days) => dayItem(date, days, open.has(weekday(date)))));
@@ -63,7 +77,8 @@ function weekday(date) {
 
 /** Shows a day's times that are still to come, morning, afternoon and evening apart. */
 export async function offerTimes(doctor, hospital, date, chosen) {
-  const answer = await get(`/doctors/${doctor.id}/slots?date=${date}`);
+  const answer = await ask(`/doctors/${doctor.id}/slots?date=${date}`);
+  if (!answer) return;
   const over = date === dateOf(now(), hospital.timezone) ? clockTime(now(), hospital.timezone) : "";
   const slots = answer.slots.filter(({ time, free }) => free || time > over);
   const parts = [

@@ -2,7 +2,7 @@
 
 import { get, patch } from "/web/shared/api.js";
 import { clockTime, dayName } from "/web/shared/clock.js";
-import { copyOf, keepRows, mark, part, say, show, whileBusy, write } from "/web/shared/paper.js";
+import { answerFor, copyOf, keepRows, mark, part, say, show, whileBusy, write } from "/web/shared/paper.js";
 import { STATUS } from "/web/shared/words.js";
 import { moveVisit } from "/web/book/other_time.js";
 
@@ -15,14 +15,20 @@ let zones = new Map();
 /** Fetches and shows my visits; `hospitals` tell the timezone of each. */
 export async function showMine(hospitals) {
   zones = new Map(hospitals.map(({ id, timezone }) => [id, timezone]));
-  const { appointments } = await get("/appointments/mine");
-  const doctors = await namesOf(appointments);
+  const found = await answerFor(at("mine"), fetchMine());
+  if (!found) return;
+  const { appointments, doctors } = found;
   keepRows(at("mine"), appointments, {
     key: ({ id }) => id,
     make: () => copyOf("my-visit"),
     fill: (row, visit) => drawVisit(row, visit, doctors.get(visit.doctor_id), hospitals),
   });
   show(at("mine-empty"), appointments.length === 0);
+}
+
+async function fetchMine() {
+  const { appointments } = await get("/appointments/mine");
+  return { appointments, doctors: await namesOf(appointments) };
 }
 
 async function namesOf(appointments) {

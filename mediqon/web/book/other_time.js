@@ -19,11 +19,15 @@ export function moveVisit(visit, timezone) {
   dialog.showModal();
   return new Promise((answered) => {
     let moved = null;
+    let moving = null;
     at("other-time-leave").onclick = () => dialog.close();
-    dialog.onclose = () => answered(moved);
+    dialog.onclose = async () => {
+      await moving; // left meanwhile, the visit may be moved all the same
+      answered(moved);
+    };
     dialog.querySelector("form").onsubmit = (event) => {
       event.preventDefault();
-      whileBusy(at("other-time-go"), async () => {
+      moving = whileBusy(at("other-time-go"), async () => {
         try {
           moved = await postOnce(`/appointments/${visit.id}/reschedule`, { date: date.value, time: time.value });
           dialog.close();

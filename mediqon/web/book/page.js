@@ -4,7 +4,7 @@ import { logout, postOnce } from "/web/shared/api.js";
 import { clockTime, dayName } from "/web/shared/clock.js";
 import { mark, part, say, show, whileBusy, write } from "/web/shared/paper.js";
 import { loggedInPatient } from "/web/book/account.js";
-import { offerDays, offerDoctors, offerHospitals, offerTimes } from "/web/book/choices.js";
+import { offerDays, offerDoctors, offerHospitals, offerTimes, withdraw } from "/web/book/choices.js";
 import { showMine } from "/web/book/mine.js";
 
 const at = (name) => part(document, name);
@@ -51,7 +51,7 @@ function pick(name) {
 }
 
 async function chosen(step, value) {
-  for (const later of STEPS.slice(STEPS.indexOf(step) + 1)) show(at(`${later}-step`), false);
+  withdraw(STEPS.slice(STEPS.indexOf(step) + 1));
   show(at("confirm"), false);
   if (step === "hospital") await chooseHospital(Number(value));
   if (step === "doctor") await chooseDoctor(Number(value));
@@ -61,7 +61,7 @@ async function chosen(step, value) {
 
 async function chooseHospital(id) {
   hospital = hospitals.find((one) => one.id === id);
-  doctors = await offerDoctors(id);
+  doctors = (await offerDoctors(id)) ?? doctors;
 }
 
 async function chooseDoctor(id) {
@@ -75,10 +75,13 @@ function drawConfirm() {
   if (time) write(at("summary"), `${dayName(pick("day"))}, ${time}, ${doctor.name}`);
 }
 
+// While it is being booked, nothing else can be chosen.
 function book() {
   const reason = pick("reason").trim();
   const wish = { doctor_id: doctor.id, date: pick("day"), time: pick("time") };
-  return whileBusy(at("book"), () => tell(async () => showBooked(await postOnce("/appointments/book", reason ? { ...wish, reason } : wish))));
+  const choosable = (open) => STEPS.forEach((step) => (at(`${step}-step`).inert = !open));
+  choosable(false);
+  return whileBusy(at("book"), () => tell(async () => showBooked(await postOnce("/appointments/book", reason ? { ...wish, reason } : wish)))).finally(() => choosable(true));
 }
 
 async function showBooked(visit) {
@@ -88,7 +91,7 @@ async function showBooked(visit) {
   mark(at("booked-link"), "href", `/t/${encodeURIComponent(visit.code)}`);
   at("booked-code").src = `/qr/t/${encodeURIComponent(visit.code)}`;
   show(at("booked"), true);
-  for (const step of STEPS.slice(1)) show(at(`${step}-step`), false);
+  withdraw(STEPS.slice(1));
   show(at("confirm"), false);
   form.reset();
   if (hospitals.length === 1) await chosen("hospital", hospital.id);

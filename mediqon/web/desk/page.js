@@ -66,7 +66,8 @@ function takeQueue(frame) {
 }
 
 async function fetchQueue() {
-  line.offer(await get(`/appointments/doctor/${doctor.id}/today`));
+  const asking = line;
+  asking.offer(await get(`/appointments/doctor/${doctor.id}/today`));
   return 0;
 }
 

@@ -101,14 +101,21 @@ function markLatest() {
 function announceCall(frame, seen) {
   const heard = heardCalls.get(frame.doctor_id);
   heardCalls.set(frame.doctor_id, { date: frame.date, seq: frame.call_seq });
-  if (!heard || heard.date !== frame.date || frame.call_seq <= heard.seq || !frame.now_serving.length) return;
+  if (!heard || heard.date !== frame.date || frame.call_seq <= heard.seq) return;
   if (!liveness.live && now() - Date.parse(frame.called_at) > MISSED_CALL_MS) return;
+  const called = calledSince(seen, frame);
+  if (!called.length) return;
   flash([...board.children].find((cell) => cell.dataset.key === String(frame.doctor_id)));
-  const fresh = frame.now_serving.filter((token) => !seen?.now_serving.includes(token));
-  for (const token of fresh.length ? fresh : frame.now_serving) {
+  for (const token of called) {
     announcer.announce(token, frame.room, () => doctors.get(frame.doctor_id).now_serving.includes(token));
   }
-  write(part(document, "announcer"), `${frame.now_serving.join(", ")}, ${texts.room(frame.room)}`);
+  write(part(document, "announcer"), `${called.join(", ")}, ${texts.room(frame.room)}`);
+}
+
+// Several may be in the room: only who was called, or called again, is announced.
+function calledSince(seen, frame) {
+  const before = new Map(seen?.now_serving.map((token, index) => [token, seen.calls?.[index]]));
+  return frame.now_serving.filter((token, index) => !before.has(token) || frame.calls[index] > before.get(token));
 }
 
 function flash(cell) {

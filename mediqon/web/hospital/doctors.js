@@ -2,7 +2,7 @@
 
 import { get, patch, postOnce, put, remove } from "/web/shared/api.js";
 import { clockTime, dayName } from "/web/shared/clock.js";
-import { copyOf, element, keepRows, part, write } from "/web/shared/paper.js";
+import { answerFor, copyOf, element, keepRows, part, write } from "/web/shared/paper.js";
 import { roomName } from "/web/shared/words.js";
 import { onSend, sure } from "/web/hospital/asking.js";
 
@@ -91,8 +91,8 @@ async function takeLeave(row, doctor, fields) {
 }
 
 async function drawLeave(row, doctor, hit = new Map()) {
-  const { leave } = await get(`/doctors/${doctor.id}/leave`);
-  part(row, "leaves").replaceChildren(...leave.map((each) => leaveRow(row, doctor, each, hit.get(each.id) ?? [])));
+  const answer = await answerFor(part(row, "leaves"), get(`/doctors/${doctor.id}/leave`));
+  if (answer) part(row, "leaves").replaceChildren(...answer.leave.map((each) => leaveRow(row, doctor, each, hit.get(each.id) ?? [])));
 }
 
 function leaveRow(row, doctor, leave, affected) {

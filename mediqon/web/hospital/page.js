@@ -66,18 +66,19 @@ async function act(button, work) {
   say(at("status"), "");
   const attempt = async () => {
     try {
-      say(at("status"), await work(), "good");
+      const words = await work();
+      if (words) say(at("status"), words, "good");
       return true;
     } catch (error) {
       if (error.status === 401) comeIn("Please log in again.");
-      else say(at("status"), words(error), "bad");
+      else say(at("status"), problemWords(error), "bad");
       return false;
     }
   };
   return button ? whileBusy(button, attempt) : attempt();
 }
 
-function words(error) {
+function problemWords(error) {
   const fields = (error.problem?.errors ?? []).map(({ field, message }) => `${field}: ${message}`);
   return fields.length ? `${fields.join("; ")}.` : error.message;
 }

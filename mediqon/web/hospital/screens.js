@@ -2,7 +2,7 @@
 
 import { get, postOnce, remove } from "/web/shared/api.js";
 import { clockTime, minutesSince } from "/web/shared/clock.js";
-import { element, part, show } from "/web/shared/paper.js";
+import { answerFor, element, part, show } from "/web/shared/paper.js";
 import { onSend, sure } from "/web/hospital/asking.js";
 
 const SEEN_WITHIN_MIN = 3;
@@ -30,7 +30,8 @@ async function make({ kind, name }, form) {
 }
 
 async function draw(kind) {
-  const screens = await get(`/hospitals/${house.id}/${kind}`);
+  const screens = await answerFor(at(kind), get(`/hospitals/${house.id}/${kind}`));
+  if (!screens) return;
   at(kind).replaceChildren(...screens.map((screen) => row(kind, screen)));
   show(at(`${kind}-empty`), screens.length === 0);
 }

@@ -1,7 +1,7 @@
 // What the hospital decides about itself, and who may work here.
 
 import { get, patch, postOnce, remove } from "/web/shared/api.js";
-import { element, part } from "/web/shared/paper.js";
+import { answerFor, element, part } from "/web/shared/paper.js";
 import { onSend, sure } from "/web/hospital/asking.js";
 
 const WORDS = new Set(["name", "timezone"]);
@@ -12,14 +12,21 @@ export async function openSettings(here) {
   house = here;
   const form = at("settings");
   form.dataset.keep = "";
-  const settings = await get(`/hospitals/${house.id}/settings`);
+  onSend(form, house.act, save);
+  onSend(at("new-staff"), house.act, addStaff);
+  await Promise.all([fill(form), drawStaff()]);
+}
+
+// Until the values are here, nobody can type what they would overwrite.
+async function fill(form) {
+  form.inert = true;
+  const settings = await answerFor(form, get(`/hospitals/${house.id}/settings`));
+  if (!settings) return;
   for (const [name, value] of Object.entries(settings)) {
     if (form.elements[name]?.type === "checkbox") form.elements[name].checked = value;
     else if (form.elements[name]) form.elements[name].value = value;
   }
-  onSend(form, house.act, save);
-  onSend(at("new-staff"), house.act, addStaff);
-  await drawStaff();
+  form.inert = false;
 }
 
 async function save(fields, form) {
@@ -36,8 +43,8 @@ async function addStaff(fields) {
 }
 
 async function drawStaff() {
-  const staff = await get(`/hospitals/${house.id}/staff`);
-  at("staff").replaceChildren(...staff.map(staffRow));
+  const staff = await answerFor(at("staff"), get(`/hospitals/${house.id}/staff`));
+  if (staff) at("staff").replaceChildren(...staff.map(staffRow));
 }
 
 function staffRow(user) {

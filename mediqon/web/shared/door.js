@@ -12,6 +12,7 @@ const at = (name) => part(document, name);
 export async function whoComesIn(roles, refusal, reason = "") {
   const remembered = reason || !loggedIn() ? null : await welcome(roles, refusal).catch(sayLogin);
   if (remembered) return remembered;
+  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
   show(at("gate"), true);
   show(at("login"), true);
   if (reason) say(at("login-status"), reason);

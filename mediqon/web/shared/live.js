@@ -46,6 +46,7 @@ export class LiveLine {
   #polling = false;
   #startedAt = performance.now();
   #stopped = null;
+  #closed = false;
   #newest = new Map();
   #said = "";
   #drift = Date.now() - performance.now();
@@ -70,9 +71,9 @@ export class LiveLine {
     return this;
   }
 
-  /** Hangs up for good. */
+  /** Hangs up for good: nothing is heard of it any more, not even what was under way. */
   close() {
-    this.#stopped = "closed";
+    this.#closed = true;
     removeEventListener("online", this.#wake);
     removeEventListener("pageshow", this.#wake);
     document.removeEventListener("visibilitychange", this.#wake);
@@ -84,7 +85,7 @@ export class LiveLine {
   /** Shows a state that came another way (an HTTP answer), under the same rule: never back in time. */
   offer(frame) {
     const known = this.#newest.get(frame.doctor_id);
-    if (known && isOlder(frame, known)) return false;
+    if (this.#closed || (known && isOlder(frame, known))) return false;
     this.#newest.set(frame.doctor_id, { date: frame.date, version: frame.version });
     this.#onFrame(frame);
     return !known || isOlder(known, frame);
@@ -92,10 +93,11 @@ export class LiveLine {
 
   async #connect() {
     clearTimeout(this.#retryTimer);
-    if (this.#stopped || this.#opening || this.#socket) return;
+    if (this.#closed || this.#stopped || this.#opening || this.#socket) return;
     this.#opening = true;
     try {
       const subprotocols = this.#subprotocols ? await this.#subprotocols() : [];
+      if (this.#closed) return undefined;
       if (subprotocols === null) return this.#stop("login");
       this.#listen(new WebSocket(origin() + this.#path, subprotocols));
     } catch {
@@ -155,6 +157,7 @@ export class LiveLine {
   }
 
   #retryLater(atLeast = 0) {
+    if (this.#closed) return;
     const backoff = Math.min(BACKOFF_MOST_MS, BACKOFF_FIRST_MS * 2 ** this.#failures);
     this.#failures += 1;
     clearTimeout(this.#retryTimer);
@@ -229,6 +232,7 @@ export class LiveLine {
   }
 
   #judge() {
+    if (this.#closed) return;
     const at = performance.now();
     const open = this.#socket?.readyState === WebSocket.OPEN;
     const live = !this.#stopped && at - this.#provedAt < LIVE_FOR_MS;

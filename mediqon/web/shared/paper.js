@@ -44,6 +44,21 @@ export function keepRows(list, items, { key, make, fill }) {
   for (const gone of old.values()) gone.remove();
 }
 
+const asked = new WeakMap();
+
+/** What `question` (a promise) brings for `place`; null when something newer was asked for it meanwhile, also instead of an error. */
+export async function answerFor(place, question) {
+  asked.set(place, question);
+  const stands = () => asked.get(place) === question;
+  try {
+    const answer = await question;
+    return stands() ? answer : null;
+  } catch (error) {
+    if (stands()) throw error;
+    return null;
+  }
+}
+
 /** The element with this `data-part` inside `root`: how a script finds its places in a page. */
 export function part(root, name) {
   return root.querySelector(`[data-part="${name}"]`);
