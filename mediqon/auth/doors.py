@@ -68,7 +68,7 @@ async def count_visitor(request: ASGIConnection[Any, Any, Any, Any]) -> None:
 
 
 def address_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
-    """Where a request comes from: the address, or of IPv6 the network, for one home has more addresses than it can try.
+    """Where a request or a socket comes from: the address, or of IPv6 the network, for one home has more addresses than it can try.
 
     A proxy's word is taken where MEDIQON_TRUSTED_PROXIES names it.
     """
@@ -78,7 +78,9 @@ def address_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
     except ValueError:
         return host
     if isinstance(address, IPv6Address):
-        return str(ip_network((address, IPV6_HOME_BITS), strict=False))
+        if address.ipv4_mapped:  # a listener for both kinds sees IPv4 so
+            return str(address.ipv4_mapped)
+        return str(address if address.is_loopback else ip_network((address, IPV6_HOME_BITS), strict=False))
     return str(address)
 
 
