@@ -40,6 +40,7 @@ CONFIGURATION = {
     "unix_socket_permissions": "0700",
     "max_connections": "120",
     "shared_buffers": "64MB",
+    "log_error_verbosity": "terse",  # the detail of an error quotes what somebody entered
     "timezone": "UTC",
     "log_timezone": "UTC",
 }

@@ -70,6 +70,7 @@ SPEAKS_HTTP = {
         "access",
         "idempotency",
         "cookies",
+        "origins",
         "doors",
         "noted",
         "socket",

@@ -1,11 +1,11 @@
 """The refresh token of a browser: in a cookie that no script can read and no other site's page can have sent."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
 
+from mediqon.auth import origins
 from mediqon.errors import CrossOrigin
 from mediqon.settings import Settings
 
@@ -45,9 +45,7 @@ def refuse_other_origins(connection: Connection) -> None:
     """Raises CrossOrigin for a request that a browser says another origin's page has made."""
     if connection.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
         raise CrossOrigin
-    origin = connection.headers.get("origin")
-    own = {connection.headers.get("host"), urlsplit(_settings(connection).public_url).netloc or None}
-    if origin is not None and urlsplit(origin).netloc not in own:
+    if not origins.is_own(connection):
         raise CrossOrigin
 
 

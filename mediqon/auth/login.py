@@ -21,7 +21,7 @@ class Checked(msgspec.Struct, frozen=True):
 
 
 async def check(pool: Pool, doors: LoginDoors, email: str, password: str) -> Checked:
-    """The account of this address and password. Raises InvalidCredentials, or Throttled after too many wrong ones.
+    """The account of this address, in lower case, and password. Raises InvalidCredentials, or Throttled after too many.
 
     The limits are looked at twice: a crowd that came in before the first of them failed is turned away at its turn.
     """

@@ -11,14 +11,15 @@ import anyio
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
+from mediqon.auth.doors import Counted
 from mediqon.errors import Malformed, Throttled
 
 AT_ONCE = 2
 """How many log-ins may be checked at the same time: each takes a core and 19 MiB."""
 NEW_AT_ONCE = 1
 """How many new passwords may be hashed at the same time; they never take a log-in's turn."""
-WAITING_MAX = 2000
-"""More than this wait for no turn: they are asked to come again."""
+WAITING_MAX = 500
+"""More than this wait for no turn: they are asked to come again. The last of them waits 10 s."""
 COME_AGAIN_SECONDS = 5
 OWN_WORD_MIN_CHARACTERS = 4
 
@@ -49,14 +50,20 @@ def refuse_crowd(limiter: anyio.CapacityLimiter) -> None:
         raise Throttled(COME_AGAIN_SECONDS)
 
 
-async def hash_new(password: str, *own_words: str, field: str = "password") -> str:
+async def hash_new(password: str, *own_words: str, field: str = "password", door: Counted | None = None) -> str:
     """The hash of a new password: about 40 ms of one core. `own_words`: the account's name and address.
 
-    Raises Malformed for one that would soon be guessed.
+    `door` is looked at twice: a crowd that came before it closed is turned away at its turn. Raises Malformed for a
+    password that would soon be guessed, or Throttled.
     """
     refuse_guessable(password, *own_words, field=field)
+    if door is not None:
+        await door.look()
     refuse_crowd(_turns_for_new())
-    return await anyio.to_thread.run_sync(_hasher.hash, _normal(password), limiter=_turns_for_new())
+    async with _turns_for_new():
+        if door is not None:
+            await door.enter()
+        return await anyio.to_thread.run_sync(_hasher.hash, _normal(password))
 
 
 async def matches(password: str, password_hash: str | None) -> bool:

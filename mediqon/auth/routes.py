@@ -11,7 +11,7 @@ from litestar.params import JSONBody
 
 from mediqon.auth import cookies, idempotency, models, passwords, sessions, tokens
 from mediqon.auth.access import SECURITY, anyone_known, leaving
-from mediqon.auth.doors import LoginDoors, address_of
+from mediqon.auth.doors import LoginDoors, address_of, registrations
 from mediqon.auth.login import check
 from mediqon.auth.models import Role, User
 from mediqon.auth.noted import note_account
@@ -64,9 +64,10 @@ class LoggedIn(msgspec.Struct, kw_only=True):
 async def register(
     request: Request[Any, Any, Any], data: JSONBody[Registration], pool: Pool, now: Now
 ) -> User | Response[bytes]:
-    """A new patient account. 409 `email_taken`; 429 `throttled` while too many others are being made."""
+    """A new patient account. 409 `email_taken`; 429 `throttled` after too many from one address."""
     attempt = await idempotency.attempt(request)
-    password_hash = await passwords.hash_new(data.password, data.name, data.email)
+    door = registrations(request)
+    password_hash = await passwords.hash_new(data.password, data.name, data.email, door=door)
     async with transaction(pool) as conn:
         if replay := await idempotency.earlier(conn, attempt, now=now):
             return replay
@@ -83,8 +84,9 @@ async def login(
     """Tokens for an account. 401 `invalid_credentials`; 429 `throttled` after too many wrong passwords."""
     if data.cookie:
         cookies.refuse_other_origins(request)
-    doors = LoginDoors(state.throttle, data.email, address_of(request))
-    checked = await check(pool, doors, data.email, data.password)
+    email = data.email.lower()
+    doors = LoginDoors(state.throttle, email, address_of(request))
+    checked = await check(pool, doors, email, data.password)
     async with reading(pool) as conn:
         session, refresh_token = await sessions.start(conn, checked.user, password_of=checked.password_of, now=now)
     note_account(request, checked.user.id, checked.user.role)
@@ -181,7 +183,9 @@ async def add_user(
     """The id of a new account. Raises EmailTaken."""
     try:
         async with conn.transaction():
-            return await conn.fetchval(SQL.insert_user, role, name.strip(), email, phone, password_hash, hospital_id)
+            return await conn.fetchval(
+                SQL.insert_user, role, name.strip(), email and email.lower(), phone, password_hash, hospital_id
+            )
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != "users_email_key":
             raise

@@ -36,7 +36,9 @@ async def change(conn: Connection, doctor_id: int, hospital_id: int | None, aske
         SQL.update_doctor, doctor_id, hospital_id, asked.specialty, asked.room, asked.token_prefix, asked.slot_minutes
     )
     try:
-        await conn.execute(SQL.update_doctor_account, user_id, asked.name and asked.name.strip(), asked.email)
+        await conn.execute(
+            SQL.update_doctor_account, user_id, asked.name and asked.name.strip(), asked.email and asked.email.lower()
+        )
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != "users_email_key":
             raise

@@ -35,33 +35,50 @@ VERSION = b"13"
 KEY_BYTES = 16
 ACCEPT_SUFFIX = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 FAILED = 1011
-HEAD_SECONDS = 10.0
-"""For the head of a request: who takes longer never ends it."""
+ASK_SECONDS = 10.0
+"""For a whole request: who takes longer never ends it."""
+HEAD_MAX_BYTES = 64 * 1024
+"""For all of a request that is not its body: the head, the frames of chunks, what trails them. uvicorn keeps it all."""
 
 
 class Http(HttpToolsProtocol):
-    """uvicorn's own, but a request that is begun has to be asked within HEAD_SECONDS, and so has the first one."""
+    """uvicorn's own, but a request that is begun has to be asked within ASK_SECONDS and so has the first one, and what
+    is no body may have HEAD_MAX_BYTES.
+    """
 
     _deadline: asyncio.TimerHandle | None = None
+    _head_bytes = 0
+    """Of the request that is being read."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         super().connection_made(transport)
-        self._deadline = self.loop.call_later(HEAD_SECONDS, transport.close)
+        self._deadline = self.loop.call_later(ASK_SECONDS, transport.close)
+
+    def data_received(self, data: bytes) -> None:
+        self._head_bytes += len(data)
+        super().data_received(data)
+        if self._head_bytes > HEAD_MAX_BYTES:
+            self.transport.close()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         if self._deadline is None:
-            self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+            self._deadline = self.loop.call_later(ASK_SECONDS, self.transport.close)
 
-    def on_headers_complete(self) -> None:
-        self._in_time()
-        super().on_headers_complete()
+    def on_body(self, body: bytes) -> None:
+        self._head_bytes -= len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._asked()
+        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._in_time()
+        self._asked()
         super().connection_lost(exc)
 
-    def _in_time(self) -> None:
+    def _asked(self) -> None:
+        self._head_bytes = 0
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None

@@ -15,12 +15,23 @@ ID_DIGITS = 19
 class Seat:
     """Taken step by step; `leave` undoes exactly the steps that were taken, wherever it went wrong."""
 
-    __slots__ = ("_address", "_audience", "_display", "_doctor_ids", "_expiry", "_feed", "_unheed", "_watcher")
+    __slots__ = (
+        "_address",
+        "_audience",
+        "_display",
+        "_doctor_ids",
+        "_expiry",
+        "_feed",
+        "_unheed",
+        "_user_id",
+        "_watcher",
+    )
 
     def __init__(self, feed: Feed, watcher: Watcher) -> None:
         self._feed, self._watcher = feed, watcher
         TRAFFIC.sockets += 1
         self._address = self._display = ""
+        self._user_id = 0
         self._audience = "public"
         self._doctor_ids: tuple[int, ...] = ()
         self._expiry: asyncio.TimerHandle | None = None
@@ -30,6 +41,11 @@ class Seat:
         """Raises TooManySockets."""
         self._feed.crowd.enter(address)
         self._address = address
+
+    def enter_as(self, user_id: int) -> None:
+        """The same for an account. Raises TooManySockets."""
+        self._feed.crowd.enter_as(user_id)
+        self._user_id = user_id
 
     async def watch_queue(self, doctor_id: int) -> None:
         """Raises NotFound."""
@@ -60,6 +76,8 @@ class Seat:
             self._unheed()
         if self._address:
             self._feed.crowd.leave(self._address)
+        if self._user_id:
+            self._feed.crowd.leave(self._user_id)
         if self._display:
             self._feed.unwatch_display(self._display, self._watcher)
         if self._expiry is not None:

@@ -4,14 +4,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from litestar import WebSocket, websocket
 from litestar.exceptions import WebSocketDisconnect
 from litestar.params import FromPath
 
 from mediqon import given
+from mediqon.auth import origins
 from mediqon.auth.access import read_token
+from mediqon.auth.doors import address_of
 from mediqon.auth.models import Actor, Role
 from mediqon.database import LOST
 from mediqon.errors import Forbidden, NotFound, Problem, TooManySockets, Unauthenticated
@@ -51,6 +52,7 @@ async def live_desk(socket: Socket, doctor_id: FromPath[str], feed: given.Feed) 
 
     async def sit_down(seat: Seat) -> None:
         actor = _actor(socket)
+        seat.enter_as(actor.id)
         seat.heed(lambda over: socket.app.state.ended.watch(actor.session, over))
         await _refuse_strangers(feed, number_of(doctor_id), actor)
         await seat.watch_desk(number_of(doctor_id), actor.expires_at - socket.app.state.clock().timestamp())
@@ -73,7 +75,7 @@ async def _serve(socket: Socket, feed: Feed, sit_down: Callable[[Seat], Awaitabl
 
     A refusal is told with its close code after the accept: before it, a browser could not see the code.
     """
-    if not _same_origin(socket):
+    if not origins.is_own(socket):
         await socket.close(Close.NOT_ALLOWED, "cross-origin")
         return
     await socket.accept(subprotocols=SUBPROTOCOL if SUBPROTOCOL in _offered(socket) else None)
@@ -82,8 +84,8 @@ async def _serve(socket: Socket, feed: Feed, sit_down: Callable[[Seat], Awaitabl
     seat = Seat(feed, watcher)
     try:
         with _refusing(watcher):
-            if socket.client:
-                seat.enter(socket.client.host)
+            if address := address_of(socket):
+                seat.enter(address)
             await sit_down(seat)
     except BaseException:
         seat.leave()
@@ -160,17 +162,6 @@ def _close_code(problem: Problem) -> Close:
             return Close.TOO_MANY
         case _:
             return Close.NOT_ALLOWED
-
-
-def _same_origin(socket: Socket) -> bool:
-    """Browsers send an Origin; it must be the host that was asked, or the configured public address."""
-    origin = socket.headers.get("origin")
-    if origin is None:
-        return True
-    parts = urlsplit(origin)
-    public_url: str = socket.app.state.settings.public_url
-    public = urlsplit(public_url)
-    return parts.scheme in {"http", "https"} and parts.netloc in {socket.headers.get("host"), public.netloc or None}
 
 
 ROUTES = [live_queue, live_display, live_desk, live_nowhere]

@@ -57,7 +57,7 @@ async def month_accuracy(
     return MonthAccuracy(
         doctor_id=doctor_id,
         doctor=facts.doctor,
-        month=f"{first:%Y-%m}",
+        month=first.isoformat()[:7],
         sessions=facts.history.sessions if facts.history else 0,
         accuracy=accuracy(shows.values()),
         days=[DayAccuracy(day, accuracy([each])) for day, each in shows.items() if each.outcomes or each.turns],

@@ -10,7 +10,7 @@ import msgspec
 from mediqon import metrics
 from mediqon.auth.models import Actor
 from mediqon.database import Connection, statements
-from mediqon.errors import NotFound, StaleVersion
+from mediqon.errors import Malformed, NotFound, StaleVersion
 from mediqon.queues.models import DayImage, DayKey, Facts, Snapshot, Status, Visit
 from mediqon.queues.shown import Shown, Stir, newly_told
 from mediqon.queues.views import Outlook, remember
@@ -80,7 +80,9 @@ async def lock(conn: Connection, key: DayKey, known: Known = nothing) -> Facts:
 async def lock_all(
     conn: Connection, keys: Iterable[DayKey], known: Known = nothing, *, wait: bool = True
 ) -> dict[DayKey, Facts]:
-    """Several days at once, locked in one order so that nobody waits for each other. Raises NotFound.
+    """Several days at once, locked in one order so that nobody waits for each other.
+
+    Raises NotFound, or Malformed for the first and the last date there is.
 
     Unless `wait`, days that are locked by somebody else are left out.
     """
@@ -115,6 +117,8 @@ async def _open(conn: Connection, doctor_ids: list[int], dates: list[date]) -> N
             await conn.execute(SQL.open_queues, doctor_ids, dates)
     except asyncpg.ForeignKeyViolationError:
         raise NotFound from None
+    except asyncpg.CheckViolationError:
+        raise Malformed("date", "is where the calendar ends") from None
 
 
 async def close_untouched(conn: Connection, unchanged: Iterable[Facts]) -> None:

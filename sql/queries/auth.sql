@@ -5,7 +5,7 @@
 insert into users (role, name, email, phone, password_hash, hospital_id) values ($1, $2, lower($3), $4, $5, $6) returning id;
 
 -- name: find_user_by_email
--- The account that may log in with this address. $1 email.
+-- The account that may log in with this address. $1 email, in lower case as Python has it: so attempts are counted.
 select u.id, u.name, u.email, u.role, u.hospital_id, u.password_hash, u.password_changed_at, d.id as doctor_id
 from users u left join doctors d on d.user_id = u.id
 where u.email = lower($1) and u.disabled_at is null;

@@ -272,7 +272,8 @@ async def test_a_log_out_by_cookie_needs_nothing_else_and_takes_the_cookie_away(
 async def test_another_sites_page_can_neither_use_a_cookie_nor_set_one(server: Server) -> None:
     browser = Browser(server)
     await browser.log_in()
-    for headers in ({"origin": "https://evil.example"}, {"sec_fetch_site": "cross-site"}, {"origin": "null"}):
+    elsewhere = [{"origin": origin} for origin in ("https://evil.example", "null", "http://[", "")]
+    for headers in (*elsewhere, {"sec_fetch_site": "cross-site"}):
         refused(await browser.post("/auth/refresh", **headers), 403, "cross_origin")
         refused(await browser.post("/auth/logout", **headers), 403, "cross_origin")
         login = {"email": "a@example.org", "password": PASSWORD, "cookie": True}

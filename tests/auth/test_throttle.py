@@ -5,6 +5,7 @@ import json
 import re
 import time
 from collections.abc import AsyncIterator
+from statistics import median
 from uuid import uuid4
 
 import msgspec
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.anyio
 GUESSES, GUESSERS = 1000, 250
 QUICK_SECONDS = 0.5
 """Within which others are answered during an attack; on a machine whose cores others use too."""
+LOGIN_SECONDS = 2.0
 DEAD_REDIS = "redis://127.0.0.1:1/0"
 
 
@@ -148,6 +150,53 @@ def test_a_door_closes_longer_each_time_up_to_its_bound() -> None:
     assert door.wait_after(10**9) == 30
 
 
+async def test_another_spelling_of_an_address_opens_no_other_door(server: Server) -> None:
+    """To PostgreSQL the small letter of İ is i, to Python it is two characters."""
+    email = "victim.ii@example.org"
+    body = {"name": "Vic Tim", "email": email, "password": PASSWORD}
+    assert (await server.anybody.post("/auth/register", body)).status == 201
+    assert (await guess(server, email.upper(), PASSWORD)).status == 200
+    for spelling in ("vİctim.ii@example.org", "victim.iİ@example.org"):
+        assert (await guess(server, spelling, PASSWORD)).status == 401
+    for number in range(doors.PAIR_FREE + 1):
+        await guess(server, (email, email.upper(), email.title())[number % 3])
+    refused(await guess(server, email), 429, "throttled")
+
+
+async def test_whoever_logs_in_without_end_is_slowed_too_and_nobody_else(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doors, "LOGINS_FREE", 3)
+    patient, other = await server.patient(), await server.patient()
+    statuses = [(await guess(server, patient.email, PASSWORD)).status for _ in range(4)]
+    assert statuses == [200, 200, 200, 429], "the first was in the builder"
+    assert (await guess(server, other.email, PASSWORD)).status == 200
+
+
+async def test_a_storm_of_new_accounts_from_one_address_is_slowed_and_starves_no_log_in(
+    behind_proxy: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doors, "REGISTRATIONS_FREE", 10)
+    patient = await behind_proxy.patient()
+    storm = asyncio.gather(*(register(behind_proxy, number, "203.0.113.9") for number in range(GUESSERS)))
+    waits: list[float] = []
+    while not storm.done():
+        asked = time.perf_counter()
+        assert (await guess(behind_proxy, patient.email, PASSWORD, "198.51.100.7")).status == 200
+        waits.append(time.perf_counter() - asked)
+        await asyncio.sleep(0.1)
+    made = [answer.status for answer in await storm]
+    assert made.count(201) + made.count(429) == GUESSERS
+    assert 10 <= made.count(201) <= 10 + 8, "the free ones, and a few at the open door"
+    assert median(waits) < LOGIN_SECONDS, f"{len(waits)} log-ins, longest {max(waits):.3f} s"
+    assert (await register(behind_proxy, GUESSERS, "198.51.100.7")).status == 201, "neighbours are not asked to wait"
+
+
+async def register(server: Server, number: int, address: str) -> Answer:
+    body = {"name": "Some Body", "email": f"storm{number}@example.org", "password": PASSWORD}
+    return await server.anybody.post("/auth/register", body, x_forwarded_for=address)
+
+
 async def test_a_patient_who_books_without_end_is_told_to_wait_and_others_are_not(clinic: Clinic) -> None:
     patient, other = await clinic.server.patient(), await clinic.server.patient()
     answers = [await patient.book(clinic.doctor_id, date="2020-01-01") for _ in range(doors.BOOKINGS_FREE + 2)]
@@ -170,8 +219,7 @@ async def test_a_thousand_guesses_at_once_leave_everybody_else_quick(clinic: Cli
     outcomes = [status for statuses in await attack for status in statuses]
     assert outcomes.count(401) + outcomes.count(429) == GUESSES
     assert outcomes.count(401) <= doors.ADDRESS_FREE + 8, "those whose turn it was, and a few at the open door"
-    median = sorted(waits)[len(waits) // 2]
-    assert median < QUICK_SECONDS, f"median {median:.3f} s of {len(waits)}, longest {max(waits):.3f} s"
+    assert median(waits) < QUICK_SECONDS, f"{len(waits)} asked, longest {max(waits):.3f} s"
 
 
 async def attacker(server: Server, number: int) -> list[int]:

@@ -14,7 +14,7 @@ import pytest
 from builders import Clinic, Server
 from conftest import Clock, serving
 from mediqon.database import connection
-from mediqon.live import lines, protocol
+from mediqon.live import crowd, lines, protocol
 from mediqon.settings import Settings
 from rawsocket import PING, PONG, TEXT, Raw, masked, raw
 
@@ -23,6 +23,7 @@ pytestmark = pytest.mark.anyio
 BURST = 200
 QUEUES = 500
 CROWD_SECONDS = 30
+ENDLESS_BYTES = 16 * 2**20
 SMALL_BYTES = 4096
 ADD_DOCTORS = """
 with added as (
@@ -126,12 +127,52 @@ async def test_one_address_may_not_take_all_the_sockets(settings: Settings, serv
             assert (await again.frame())["type"] == "queue"
 
 
+async def test_a_home_in_ipv6_is_one_address_and_ipv4_stays_itself_on_a_listener_for_both(
+    settings: Settings, server: Server, clinic: Clinic
+) -> None:
+    crowded = msgspec.structs.replace(settings, sockets_per_address=1, trusted_proxies="127.0.0.1")
+    path = f"/live/queues/{clinic.doctor_id}"
+    async with serving(crowded, Clock()) as proxied:
+        for at, neighbour, elsewhere in (
+            ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:db8:1:3::1"),
+            ("::ffff:203.0.113.9", "203.0.113.9", "::ffff:203.0.113.10"),
+        ):
+            first, second, third = [{"X-Forwarded-For": each} for each in (at, neighbour, elsewhere)]
+            async with (
+                proxied.watch(path, additional_headers=first) as screen,
+                proxied.watch(path, additional_headers=second) as refused,
+                proxied.watch(path, additional_headers=third) as other,
+            ):
+                assert (await screen.frame())["type"] == (await other.frame())["type"] == "queue"
+                assert await refused.closed() == 4429
+
+
+async def test_one_account_may_not_take_all_the_sockets(
+    server: Server, clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crowd, "ACCOUNT_SOCKETS_MAX", 1)
+    path = f"/live/desk/{clinic.doctor_id}"
+    async with (
+        server.watch(path, clinic.doctor) as first,
+        server.watch(path, clinic.doctor) as second,
+        server.watch(path, clinic.reception) as other,
+    ):
+        assert (await first.frame())["type"] == (await other.frame())["type"] == "desk"
+        assert await second.closed() == 4429
+    async with server.watch(path, clinic.doctor) as again:
+        assert (await again.frame())["type"] == "desk"
+
+
 async def test_a_request_that_never_ends_is_hung_up_on(
     server: Server, clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(protocol, "ASK_SECONDS", 0.2)
     path = f"/live/queues/{clinic.doctor_id}"
-    for begun in (b"", b"GET /live", b"GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"):
+    post = b"POST /auth/login HTTP/1.1\r\nHost: here\r\n"
+    for begun in (
+        *(b"", b"GET /live", b"GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"),
+        *(post + b"Content-Length: 500\r\n\r\n{", post + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"),
+    ):
         async with raw(server.url) as client:
             client.send(begun)
             assert await client.reader.read() == b""
@@ -140,6 +181,28 @@ async def test_a_request_that_never_ends_is_hung_up_on(
         await asyncio.sleep(0.3)
         client.send(masked(PING, b"still here"))
         assert await client.next(PONG) == b"still here"
+
+
+async def test_what_is_no_body_is_kept_within_bounds_wherever_it_stands(server: Server) -> None:
+    chunked = b"POST /auth/login HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for begun, more in (
+        (b"GET /health/live?", b"x"),
+        (b"GET /health/live HTTP/1.1\r\nA: ", b"x"),
+        (b"GET /health/live HTTP/1.1\r\n", b"a:b\r\n"),
+        (chunked + b"1;", b"x"),
+        (chunked + b"0\r\n", b"a:b\r\n"),
+    ):
+        async with raw(server.url) as client:
+            client.send(begun)
+            with pytest.raises(ConnectionError):
+                await send_without_end(client, more * 1000)
+
+
+async def send_without_end(client: Raw, piece: bytes) -> None:
+    for _ in range(ENDLESS_BYTES // len(piece)):
+        client.send(piece)
+        await client.writer.drain()
+        await asyncio.sleep(0)
 
 
 async def test_hundreds_of_queues_watched_for_the_first_time_in_one_second_all_get_their_updates(

@@ -352,6 +352,7 @@ async def test_a_page_of_another_origin_opens_no_socket(house: House, server: Se
     evil = (
         *("http://evil.example", "null", f"http://{host}.evil.example", f"http://evil.example/{host}"),
         *(f"http://{name}", f"http://{name}:{int(port) + 1}", f"file://{host}", f"http://{host}@evil.example"),
+        *("http://[", "http://[::1"),
     )
     paths = (f"/live/queues/{house.ids['doctor_id']}", f"/live/displays/{house.ids['key']}")
     for path in (*paths, f"/live/desk/{house.ids['doctor_id']}"):
