@@ -136,6 +136,7 @@ async def _postgres(settings: Settings, program: str, *words: str, connects: boo
     reached = {
         "PGHOST": settings.db_host,
         "PGPORT": str(settings.db_port),
+        "PGTARGETSESSIONATTRS": "read-write" if len(settings.db_hosts) > 1 else "any",
         "PGUSER": settings.db_user,
         "PGPASSWORD": settings.db_password,
         "PGCONNECT_TIMEOUT": str(database.CONNECT_SECONDS),

@@ -14,6 +14,7 @@ import rich_click as click
 
 from mediqon import database, terminal
 from mediqon.database import Connection
+from mediqon.redis_hosts import each_host
 from mediqon.settings import JWT_SECRET_MIN_BYTES, Settings
 
 Findings = dict[str, str]
@@ -21,6 +22,8 @@ Findings = dict[str, str]
 
 POSTGRES_OLDEST = 14
 REDIS_OLDEST = (6, 2)
+CLUSTER_OLDEST = (7, 0)
+"""Sharded pub/sub."""
 CLOCK_SECONDS = 2.0
 FREE_BYTES = 1_000_000_000
 DIFFERENT_CHARACTERS = 10
@@ -126,25 +129,41 @@ def clock_finding(ahead_seconds: float) -> str:
 
 
 async def redis_finding(settings: Settings) -> str:
-    """Whether it answers, and its version."""
+    """Whether it answers, and its version; of several hosts, what the first says that is not well."""
+    hosts = each_host(settings.redis_url)
+    findings = [await _host_finding(host, in_cluster=len(hosts) > 1) for host in hosts]
+    return next((finding for finding in findings if not finding.startswith("ok")), findings[0])
+
+
+async def _host_finding(url: str, *, in_cluster: bool) -> str:
     from redis.asyncio import Redis
 
     from mediqon.live.bus import CONNECT_SECONDS, LOST
 
-    redis = Redis.from_url(settings.redis_url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=CONNECT_SECONDS)
+    redis = Redis.from_url(url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=CONNECT_SECONDS)
     try:
         told: Any = await redis.info("server")
     except LOST as error:
         return f"away: {error}. Screens are up to 2 s late until it is back. See REDIS_URL"
     finally:
         await redis.aclose()
-    return redis_version(str(told["redis_version"]), str(told.get("valkey_version", "")))
+    if in_cluster is not (told.get("redis_mode", told.get("server_mode")) == "cluster"):
+        return cluster_finding(in_cluster=in_cluster)
+    return redis_version(str(told["redis_version"]), str(told.get("valkey_version", "")), in_cluster=in_cluster)
 
 
-def redis_version(redis: str, valkey: str) -> str:
+def cluster_finding(*, in_cluster: bool) -> str:
+    """What to do when REDIS_URL and the server are of different minds."""
+    if in_cluster:
+        return "no Redis Cluster, and REDIS_URL names several hosts: name one of them only"
+    return "a host of a Redis Cluster: name several of them in REDIS_URL, redis://one:6379,two:6379"
+
+
+def redis_version(redis: str, valkey: str, *, in_cluster: bool = False) -> str:
     """Valkey tells both: which Redis it is like, and its own."""
-    if tuple(int(number) for number in redis.split(".")[:2]) < REDIS_OLDEST:
-        return f"too old: {redis}. Upgrade it to {'.'.join(map(str, REDIS_OLDEST))} or later, or take Valkey"
+    oldest = CLUSTER_OLDEST if in_cluster else REDIS_OLDEST
+    if tuple(int(number) for number in redis.split(".")[:2]) < oldest:
+        return f"too old: {redis}. Upgrade it to {'.'.join(map(str, oldest))} or later, or take Valkey"
     return f"ok, Valkey {valkey}" if valkey else f"ok, {redis}"
 
 

@@ -1,8 +1,6 @@
 """Child processes that are kept alive while we live, and never outlive us.
 
-PostgreSQL, Valkey, the workers and a demo's patients are each one `KeptAlive`. Between parent and child lies the
-*tether*: a socket pair whose far end is the child's standard input. Over it the child says that it is ready, and it
-closes with the parent, however the parent ends.
+PostgreSQL, Valkey, the workers and a demo's patients are each one `KeptAlive`, at the far end of a tether (tether.py).
 """
 
 import asyncio
@@ -11,7 +9,6 @@ import os
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -19,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from signal import Signals
 from typing import BinaryIO, NamedTuple
+
+from mediqon import tether
 
 START_ATTEMPTS = 5
 FIRST_DELAY_S = 0.1
@@ -28,7 +27,6 @@ POLL_S = 0.02
 LOG_TAIL_LINES = 12
 LOG_LIMIT_BYTES = 16 * 1024 * 1024  # checked at each start: the log before is kept as .1
 PR_SET_PDEATHSIG = 1
-TETHER_FD = 0
 
 Say = Callable[[str], None]
 """Prints one line for people."""
@@ -51,34 +49,10 @@ async def at_once(_tether: socket.socket) -> None:
     """For a child that has nothing to announce."""
 
 
-async def announced(tether: socket.socket) -> None:
-    """For a child that calls `announce`. A tether that closes instead belongs to a child that is just ending."""
-    while not await asyncio.get_running_loop().sock_recv(tether, 1):
-        await asyncio.Event().wait()
-
-
 async def until(answer: Callable[[], Awaitable[bool]]) -> None:
     """Asks until the answer is yes; the caller bounds it."""
     while not await answer():  # noqa: ASYNC110  (another process changes it)
         await asyncio.sleep(POLL_S)
-
-
-def announce() -> None:
-    """Called in the child: tells the parent that we are ready."""
-    with suppress(OSError):
-        os.write(TETHER_FD, b"+")
-
-
-def when_orphaned(leave: Callable[[], None]) -> None:
-    """Called in the child: runs `leave` once, in a thread of its own, when the parent is gone."""
-
-    def watch() -> None:
-        with suppress(OSError):
-            while os.read(TETHER_FD, 1):
-                pass
-        leave()
-
-    threading.Thread(target=watch, name="tether", daemon=True).start()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +66,7 @@ class Program:
     when_orphaned: Signals  # sent by the kernel when we die without a farewell (Linux only)
     ready: Ready = at_once
     patience_s: float = 30.0  # from start to ready
+    beats: bool = False  # it runs `beat`, and is killed when that is not heard any more
     account: Account | None = None  # None: our own
     descriptors: Sequence[int] = ()  # inherited under the same numbers
     log: Path | None = None  # None: our own stdout and stderr
@@ -165,12 +140,26 @@ class KeptAlive:
                 await process.wait()
                 return why_not
             self._was_ready.set()
-            return _in_words(await process.wait())
+            return await self._until_end(process, ours)
 
-    async def _why_not_ready(self, process: asyncio.subprocess.Process, tether: socket.socket) -> str:
+    async def _until_end(self, process: asyncio.subprocess.Process, ours: socket.socket) -> str:
+        ended = asyncio.ensure_future(process.wait())
+        silent = asyncio.ensure_future(tether.silence(ours) if self._program.beats else asyncio.Event().wait())
+        try:
+            await asyncio.wait({ended, silent}, return_when=asyncio.FIRST_COMPLETED)
+            if ended.done():
+                return _in_words(ended.result())
+            self.kill()
+            await ended
+            return f"has not moved for {tether.SILENCE_S:g} s"
+        finally:
+            ended.cancel()
+            silent.cancel()
+
+    async def _why_not_ready(self, process: asyncio.subprocess.Process, ours: socket.socket) -> str:
         """Waits until the child is ready; empty when it is."""
         ended = asyncio.create_task(process.wait())
-        ready = asyncio.ensure_future(self._program.ready(tether))
+        ready = asyncio.ensure_future(self._program.ready(ours))
         try:
             patience_s = self._program.patience_s
             await asyncio.wait({ended, ready}, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)

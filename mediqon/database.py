@@ -3,14 +3,15 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import asyncpg
 import msgspec
+from asyncpg.connect_utils import SessionAttribute
 from asyncpg.pool import PoolConnectionProxy
 
 from mediqon import metrics
@@ -99,10 +100,43 @@ async def _keep(_connection: "Connection") -> None:
     """No reset when a connection comes back: nothing here keeps session state, and a reset costs a round trip."""
 
 
+async def _connect(_dsn: None = None, *, host: Sequence[str], **asked: Any) -> Any:
+    """To the only host; of several to the first that takes writes. All are asked at once: one may never answer.
+
+    Raises what the last of them answered.
+    """
+    if len(host) == 1:
+        return await asyncpg.connect(host=host[0], **asked)
+    asked["target_session_attrs"] = SessionAttribute.read_write
+    asking = [asyncio.ensure_future(asyncpg.connect(host=each, **asked)) for each in host]
+    chosen = refusal = None
+    try:
+        for answer in asyncio.as_completed(asking):
+            try:
+                chosen = await answer
+            except (*LOST, asyncpg.PostgresError) as error:
+                refusal = error
+            else:
+                return chosen
+        assert refusal is not None
+        raise refusal
+    finally:
+        await _let_go(asking, chosen)
+
+
+async def _let_go(asking: Sequence[asyncio.Future[Any]], chosen: object) -> None:
+    """Ends all but the chosen connection, also those that were made just now."""
+    for task in asking:
+        task.cancel()
+    for made in await asyncio.gather(*asking, return_exceptions=True):
+        if made is not chosen and not isinstance(made, BaseException):
+            made.terminate()
+
+
 def open_pool(settings: Settings) -> "Pool":
     """A pool of up to `settings.db_pool` connections. Entering it raises one of LOST if PostgreSQL is away."""
     return asyncpg.create_pool(
-        host=settings.db_host,
+        host=settings.db_hosts,
         port=settings.db_port,
         user=settings.db_user,
         password=settings.db_password or None,
@@ -111,6 +145,7 @@ def open_pool(settings: Settings) -> "Pool":
         max_size=settings.db_pool,
         timeout=CONNECT_SECONDS,
         command_timeout=COMMAND_SECONDS,
+        connect=cast("Any", _connect),
         init=teach_json,
         reset=_keep,
         server_settings={
@@ -158,8 +193,8 @@ async def connection(settings: Settings) -> AsyncGenerator["Connection"]:
     """One connection outside any pool. Raises one of LOST, or InvalidCatalogNameError without such a database."""
     connected = cast(
         "Connection",
-        await asyncpg.connect(
-            host=settings.db_host,
+        await _connect(
+            host=settings.db_hosts,
             port=settings.db_port,
             user=settings.db_user,
             password=settings.db_password or None,

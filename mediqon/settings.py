@@ -47,6 +47,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return (self.audit_key, *self.jwt_secrets) if self.audit_key else self.jwt_secrets
 
     @property
+    def db_hosts(self) -> list[str]:
+        """A primary and its replicas, in any order; the one that takes writes is used."""
+        return self.db_host.split(",")
+
+    @property
     def over_tls(self) -> bool:
         """Whether people reach us over TLS."""
         return self.public_url.startswith("https://")

@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from msgspec.structs import replace
 
 from mediqon import database, embedded
-from mediqon.children import KeptAlive, Program, Say, announced, kept_alive
+from mediqon.children import KeptAlive, Program, Say, kept_alive
 from mediqon.metrics import DIRECTORY_VARIABLE
 from mediqon.settings import Settings, SettingsError
+from mediqon.tether import announced
 
 WORKER_FAREWELL_S = 3.7  # a worker ends itself within 3.5 s
 EXTRA_FAREWELL_S = 2.0
@@ -111,6 +112,7 @@ def _worker(number: int, listener: socket.socket, settings: Settings, counted: s
         when_orphaned=signal.SIGTERM,
         ready=announced,
         patience_s=WORKER_READY_LIMIT_S,
+        beats=True,
         descriptors=(listener.fileno(),),
     )
 

@@ -3,6 +3,7 @@
 Its environment holds complete settings; its standard input is the tether to the parent.
 """
 
+import asyncio
 import gc
 import os
 import signal
@@ -14,9 +15,8 @@ from typing import TYPE_CHECKING, cast
 import uvicorn
 from litestar import Litestar
 
-from mediqon import logs
+from mediqon import logs, tether
 from mediqon.app import create_app
-from mediqon.children import announce, when_orphaned
 from mediqon.headers import security_headers
 from mediqon.live.protocol import Handshake, Http
 from mediqon.live.reads import PublicReads
@@ -35,11 +35,11 @@ class Worker(uvicorn.Server):
     """A uvicorn server that says when it accepts, and that certainly ends."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Announces readiness when connections are accepted and what start-up made is out of the collector's way."""
+        """Beats from when connections are accepted and what start-up made is out of the collector's way."""
         await super().startup(sockets)
         gc.collect()
         gc.freeze()
-        announce()
+        self._beating = asyncio.create_task(tether.beat(), name="beat")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Drains, within limits."""
@@ -51,7 +51,7 @@ def main() -> None:
     """Serves until SIGTERM or until the parent is gone; then drains and exits with 0."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    when_orphaned(_drain)
+    tether.when_orphaned(_drain)
     settings = read_settings(os.environ)
     logs.configure(settings.log_level)
     listener = socket.socket(fileno=int(sys.argv[1]))

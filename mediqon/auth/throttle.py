@@ -5,31 +5,37 @@ the doors stay as closed as this process knows them to be, and no door is ever o
 for seconds, never for good, so a stranger can slow somebody's log-in down but not lock them out.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from mediqon.errors import Throttled
+from mediqon.redis_hosts import each_host, is_cluster
 
 log = logging.getLogger(__name__)
 
 WINDOW_SECONDS = 900
 """How long attempts are remembered, from the first one on."""
 REDIS_SECONDS = 0.25
+ANSWER_SECONDS = 0.75
+"""In all: a cluster may send us from one server to the next."""
 AWAY_SECONDS = 1.0
 """After a failure Redis is not asked for so long."""
 REMEMBERED_MAX = 50_000
 """Doors that one process keeps in mind."""
 KNOWN_SECONDS = 30 * 24 * 3600
 
-LOST = (RedisError, OSError, TimeoutError)
+LOST = (RedisError, RedisClusterException, OSError, TimeoutError)
 
 
 class Door(msgspec.Struct, frozen=True):
@@ -56,13 +62,7 @@ class Throttle:
 
     def __init__(self, redis_url: str, place: str) -> None:
         """`place` names this database on a Redis that several may share."""
-        self._redis: Redis = Redis.from_url(
-            redis_url,
-            socket_connect_timeout=REDIS_SECONDS,
-            socket_timeout=REDIS_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-            decode_responses=True,
-        )
+        self._redis = _client(redis_url)
         self._prefix = f"mediqon:{place}:throttle"
         self._tallies: dict[str, _Tally] = {}
         self._known: set[str] = set()
@@ -109,8 +109,8 @@ class Throttle:
         for door in forgiven:
             self._tallies.pop(door.name, None)
         keys = [f"{self._prefix}:{kind}:{door.name}" for door in forgiven for kind in ("count", "closed")]
-        commands: list[tuple[Any, ...]] = [("set", f"{self._prefix}:known:{name}", 1, "EX", KNOWN_SECONDS)]
-        await self._ask([*commands, ("del", *keys)] if keys else commands)
+        known = ("set", f"{self._prefix}:known:{name}", 1, "EX", KNOWN_SECONDS)
+        await self._ask([known, *(("del", key) for key in keys)])
 
     async def knows(self, name: str) -> bool:
         """Whether it was remembered within KNOWN_SECONDS."""
@@ -139,11 +139,26 @@ class Throttle:
         if not commands or time.monotonic() < self._away_until:
             return []
         try:
-            pipeline = self._redis.pipeline(transaction=False)
-            for command in commands:
-                pipeline.execute_command(*command)
-            return await pipeline.execute()
+            async with asyncio.timeout(ANSWER_SECONDS):
+                pipeline = self._redis.pipeline(transaction=False)
+                for command in commands:
+                    pipeline.execute_command(*command)
+                return await pipeline.execute()
         except LOST as error:
             self._away_until = time.monotonic() + AWAY_SECONDS
             log.warning("Redis is away, each process counts attempts for itself: %r", error)
             return []
+
+
+def _client(url: str) -> Redis | RedisCluster:
+    options: dict[str, Any] = {
+        "socket_connect_timeout": REDIS_SECONDS,
+        "socket_timeout": REDIS_SECONDS,
+        "retry": Retry(NoBackoff(), 0),
+        "decode_responses": True,
+    }
+    if not is_cluster(url):
+        return Redis.from_url(url, **options)
+    first, *others = each_host(url)
+    also = [ClusterNode(urlsplit(other).hostname or "", urlsplit(other).port or 6379) for other in others]
+    return RedisCluster.from_url(first, startup_nodes=also, **options)

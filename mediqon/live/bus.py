@@ -1,21 +1,21 @@
-"""Redis pub/sub between the processes: fast, and allowed to fail. What it misses, the version sweep finds."""
+"""Redis pub/sub between the processes: fast, and allowed to fail. What it misses, the version sweep finds.
+
+One server is a `Bus`; a Redis Cluster (live/cluster.py) is a `Shard` for each of its masters.
+"""
 
 import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, cast
-from uuid import uuid4
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-
-from mediqon.live.channels import echo_channel
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +35,13 @@ LOST = (RedisError, OSError, TimeoutError)
 class Bus:
     """One pub/sub connection per process, supervised; `healthy` says whether it hears itself."""
 
-    def __init__(self, url: str, installation: str, deliver: Callable[[str, bytes], None]) -> None:
-        """`deliver(channel, payload)` is called for every message of a subscribed channel and must not raise."""
+    _PUBLISH = "PUBLISH"
+
+    def __init__(self, url: str, echo: str, deliver: Callable[[str, bytes], None]) -> None:
+        """`deliver(channel, payload)` is called for every message of a subscribed channel and must not raise.
+
+        `echo`: the channel on which this process hears itself, and nobody else does.
+        """
         self.healthy = False
         self._redis = Redis.from_url(
             url,
@@ -45,7 +50,7 @@ class Bus:
             max_connections=PUBLISHES_AT_ONCE,
         )
         self._deliver = deliver
-        self._echo = echo_channel(installation, uuid4().hex)
+        self._echo = echo
         self._wanted = Counter[str]()
         self._confirmed: dict[str, asyncio.Event] = {}
         self._told: set[str] = set()  # what the present connection has been asked to subscribe to
@@ -90,12 +95,9 @@ class Bus:
         """Hands messages by channel to Redis, all within one budget. Never raises; not tried while Redis is away."""
         if not self.healthy:
             return
-        pipeline = self._redis.pipeline(transaction=False)
-        for channel, payload in messages.items():
-            pipeline.publish(channel, payload)
         try:
             async with asyncio.timeout(PUBLISH_SECONDS):
-                await pipeline.execute()
+                await self._send(messages)
         except LOST as error:
             self._lose(error)
 
@@ -116,12 +118,24 @@ class Bus:
         more = [channel for channel in changed if channel in self._wanted and channel not in self._told]
         less = [channel for channel in changed if channel not in self._wanted and channel in self._told]
         if more:
-            await pubsub.subscribe(*more)
-        self._told.update(more)
+            await self._ask_for(pubsub, more)
         if less:
-            await pubsub.unsubscribe(*less)
-        self._told.difference_update(less)
+            await self._ask_no_more(pubsub, less)
         self._changed = {each for each in self._changed if (each in self._wanted) is not (each in self._told)}
+
+    async def _ask_for(self, pubsub: PubSub, channels: Sequence[str]) -> None:
+        await pubsub.subscribe(*channels)
+        self._told.update(channels)
+
+    async def _ask_no_more(self, pubsub: PubSub, channels: Sequence[str]) -> None:
+        await pubsub.unsubscribe(*channels)
+        self._told.difference_update(channels)
+
+    async def _send(self, messages: Mapping[str, bytes]) -> None:
+        pipeline = self._redis.pipeline(transaction=False)
+        for channel, payload in messages.items():
+            pipeline.execute_command(self._PUBLISH, channel, payload)
+        await pipeline.execute()
 
     def _lose(self, error: BaseException) -> None:
         if self.healthy:
@@ -146,7 +160,7 @@ class Bus:
         """Subscribes to everything wanted and listens until Redis fails or falls silent."""
         async with self._redis.pubsub() as pubsub:
             async with asyncio.timeout(CONNECT_SECONDS):
-                await pubsub.subscribe(self._echo)
+                await self._ask_for(pubsub, [self._echo])
             for confirmed in self._confirmed.values():
                 confirmed.clear()
             self._told, self._changed, self._pubsub = set(), set(self._wanted), pubsub
@@ -162,7 +176,7 @@ class Bus:
             await self._tell()
             with suppress(*LOST):
                 async with asyncio.timeout(PUBLISH_SECONDS):
-                    await self._redis.publish(self._echo, b"")
+                    await self._send({self._echo: b""})
             await asyncio.sleep(ECHO_EVERY_SECONDS)
 
     async def _pump(self, pubsub: PubSub) -> None:

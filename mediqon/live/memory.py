@@ -14,8 +14,8 @@ from mediqon.errors import NotFound
 from mediqon.fields import ID_MAX
 from mediqon.hospitals.calendar import find_practice
 from mediqon.hospitals.slots import local_day
-from mediqon.live.bus import Bus
 from mediqon.live.channels import day_channel
+from mediqon.live.cluster import open_bus
 from mediqon.live.fanout import FanOut
 from mediqon.live.hub import Hub, Topic
 from mediqon.live.traffic import TRAFFIC
@@ -49,7 +49,7 @@ class Memory:
         self._installation = installation
         self._fan_out = FanOut()
         self.hub = Hub(self._fan_out.send)
-        self._bus = Bus(redis_url, installation, self._hear)
+        self._bus = open_bus(redis_url, installation, self._hear)
         self._recent = RecentDays()
         self._loading: dict[DayKey | int, asyncio.Task[None]] = {}
         self._turns = asyncio.Semaphore(READS_AT_ONCE)

@@ -12,6 +12,7 @@ from shutil import rmtree
 
 import pytest
 
+from mediqon.tether import SILENCE_S
 from processes import START_LIMIT_S, Serve, end_all, none_left, pid_of, processes_of, within
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -87,6 +88,13 @@ def test_a_killed_process_is_replaced(running: Serve, program: str) -> None:
     assert within(RECOVERY_LIMIT_S, running.answers), running.said
 
 
+def test_a_worker_that_no_longer_moves_is_replaced(running: Serve) -> None:
+    frozen = _stop_worker(running.data_dir)
+    assert within(SILENCE_S + RECOVERY_LIMIT_S, lambda: frozen not in processes_of(running.data_dir)), running.said
+    assert "has not moved for" in running.said
+    assert within(RECOVERY_LIMIT_S, lambda: _count(running.data_dir, "mediqon.worker") == 2)
+
+
 def test_a_second_server_on_the_same_data_is_told_where_the_first_one_is(running: Serve) -> None:
     second = Serve(running.data_dir)
     assert second.process.wait(START_LIMIT_S) != 0
@@ -108,8 +116,9 @@ def _count(data_dir: Path, program: str) -> int:
     return sum(program in command for command in processes_of(data_dir).values())
 
 
-def _stop_worker(data_dir: Path) -> None:
-    """SIGSTOP: it hears no signal but SIGKILL."""
+def _stop_worker(data_dir: Path) -> int:
+    """SIGSTOP: it hears no signal but SIGKILL. Returns its pid."""
     pid = pid_of(data_dir, "mediqon.worker")
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
+    return pid

@@ -28,7 +28,7 @@ steps = st.lists(st.tuples(st.integers(0, CHANNELS - 1), st.integers(0, 3)), max
 
 @asynccontextmanager
 async def a_bus(url: str, heard: list[tuple[str, bytes]]) -> AsyncGenerator[Bus]:
-    bus = Bus(url, uuid4().hex, lambda channel, payload: heard.append((channel, payload)))
+    bus = Bus(url, f"echo:{uuid4().hex}", lambda channel, payload: heard.append((channel, payload)))
     bus.start()
     await until(lambda: bus.healthy)
     yield bus

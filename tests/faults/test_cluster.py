@@ -1,0 +1,139 @@
+"""Two processes over a real Redis Cluster: a slot moves, a master dies and its replica takes over, screens keep up."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import NamedTuple
+
+import msgspec
+import pytest
+
+from builders import Clinic, Screen, Server, open_clinic
+from conftest import Clock, serving
+from mediqon import database
+from mediqon.checkup import redis_finding
+from mediqon.live.channels import day_channel
+from mediqon.queues.models import DayKey
+from mediqon.settings import Settings
+from redis_cluster import MASTERS, PASSWORD, Cluster, redis_cluster
+
+pytestmark = pytest.mark.anyio
+
+BEHIND_SECONDS = 3.0  # two seconds, and what a busy machine adds
+PROMPT_SECONDS = 0.5
+RECOVERY_SECONDS = 15.0
+DOCTORS = 6
+
+
+class Estate(NamedTuple):
+    """Two processes that share a cluster and a database; everything is changed at `here` and shown at both."""
+
+    cluster: Cluster
+    here: Server
+    there: Server
+    clinic: Clinic
+    doctors: list[int]
+    channels: list[str]
+    """The doctors' channels of today."""
+
+
+@pytest.fixture(scope="module")
+async def cluster(anyio_backend: str) -> AsyncIterator[Cluster]:
+    async with redis_cluster() as made:
+        yield made
+
+
+@pytest.fixture
+async def estate(cluster: Cluster, settings: Settings, clock: Clock) -> AsyncIterator[Estate]:
+    shared = msgspec.structs.replace(settings, redis_url=cluster.url)
+    async with serving(shared, clock) as here, serving(shared, clock) as there:
+        clinic = await open_clinic(here)
+        doctors = [clinic.doctor_id, *[(await clinic.add_doctor())[0] for _ in range(DOCTORS - 1)]]
+        async with database.connection(shared) as conn:
+            installation = str(await conn.fetchval("select id from installation"))
+        channels = [day_channel(installation, DayKey(doctor, clock().date())) for doctor in doctors]
+        yield Estate(cluster, here, there, clinic, doctors, channels)
+
+
+class Walls:
+    """A screen of each doctor at both processes."""
+
+    def __init__(self, estate: Estate, screens: dict[int, list[Screen]]) -> None:
+        self._estate, self._screens = estate, screens
+        self._versions = dict.fromkeys(screens, 0)
+
+    async def keep_up(self, within: float) -> float:
+        """Somebody comes to every doctor; the seconds until each screen shows it, and never goes back."""
+        worst = 0.0
+        for doctor, screens in self._screens.items():
+            assert (await self._estate.clinic.reception.walk_in(doctor)).status == 201
+            self._versions[doctor] += 1
+            begun = time.monotonic()
+            async with asyncio.timeout(within):
+                for screen in screens:
+                    assert (await screen.version(self._versions[doctor]))["version"] == self._versions[doctor]
+            worst = max(worst, time.monotonic() - begun)
+        return worst
+
+
+async def live(estate: Estate, shown: Walls) -> None:
+    """Both processes are well again in time, and screens are told over the cluster, not by the sweep."""
+    for server in (estate.here, estate.there):
+        async with asyncio.timeout(RECOVERY_SECONDS):
+            while (await server.anybody.get("/health/ready"))["redis"] != "ok":
+                await asyncio.sleep(0.05)
+    assert await shown.keep_up(BEHIND_SECONDS) < PROMPT_SECONDS
+
+
+async def walls(estate: Estate, stack: AsyncExitStack) -> Walls:
+    screens: dict[int, list[Screen]] = {}
+    for doctor in estate.doctors:
+        for server in (estate.here, estate.there):
+            screen = await stack.enter_async_context(server.watch(f"/live/queues/{doctor}"))
+            await screen.frame()
+            screens.setdefault(doctor, []).append(screen)
+    return Walls(estate, screens)
+
+
+async def test_attempts_are_counted_over_the_cluster_and_the_check_knows_it(estate: Estate) -> None:
+    stranger = {"email": "a@b.example", "password": "no"}
+    async with asyncio.timeout(RECOVERY_SECONDS):
+        while (await estate.here.anybody.post("/auth/login", stranger)).status != 429:
+            pass
+    assert (await estate.there.anybody.post("/auth/login", stranger)).status == 429
+    one_host = f"redis://:{PASSWORD}@127.0.0.1:{estate.cluster.nodes[0].port}"
+    assert (await redis_finding(estate.here.settings)).startswith("ok, Valkey")
+    for wrong in (one_host, f"{one_host},127.0.0.1:1"):
+        assert not (await redis_finding(Settings(redis_url=wrong))).startswith("ok")
+
+
+async def test_over_a_cluster_screens_keep_up_while_a_slot_moves_and_masters_freeze_and_die(estate: Estate) -> None:
+    cluster, second = estate.cluster, estate.cluster.nodes[MASTERS]
+    async with AsyncExitStack() as stack:
+        shown = await walls(estate, stack)
+        await live(estate, shown)
+
+        moving = estate.channels[0]
+        for target in ((await cluster.owner(moving) + 1) % MASTERS, 0):
+            await cluster.move(moving, target)
+            await shown.keep_up(BEHIND_SECONDS)
+            await live(estate, shown)
+
+        cluster.nodes[0].freeze()
+        await shown.keep_up(BEHIND_SECONDS)
+        begun = time.monotonic()
+        assert (
+            await estate.there.anybody.post("/auth/login", {"email": "a@b.example", "password": "no"})
+        ).status == 401
+        assert time.monotonic() - begun < BEHIND_SECONDS
+        await second.promoted()
+        await live(estate, shown)
+
+        cluster.nodes[0].thaw()
+        await cluster.nodes[0].follows()
+        await live(estate, shown)
+        second.kill()
+        await shown.keep_up(BEHIND_SECONDS)
+        await cluster.nodes[0].promoted()
+        await live(estate, shown)
