@@ -31,7 +31,7 @@ bench: $(VENV)/.run ## measure this machine, in about ten minutes; ARGS=--quick 
 
 test: $(VENV)/.dev ## run every test, the pages in a real browser
 	@MEDIQON_TEST_BROWSER="$$($(BIN)/python tests/browser.py)" && export MEDIQON_TEST_BROWSER && \
-	exec $(BIN)/pytest -n 3 $(ARGS)
+	exec $(BIN)/pytest -n 3 --dist worksteal $(ARGS)
 
 fuzz: $(VENV)/.dev ## send nonsense to every operation as every role, others each time; a quarter of an hour
 	@MEDIQON_FUZZ_CASES=$${MEDIQON_FUZZ_CASES:-60} MEDIQON_FUZZ_NUMBER=$${MEDIQON_FUZZ_NUMBER:-$$$$} \
