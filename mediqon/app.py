@@ -35,7 +35,9 @@ import mediqon.queues.session_routes
 import mediqon.web.qr_routes
 import mediqon.web.routes
 from mediqon import given, logs, measuring, openapi
+from mediqon.appointments.booking import Order, sell
 from mediqon.appointments.counter import Counter
+from mediqon.appointments.moves import Move, move
 from mediqon.auth import forgetting
 from mediqon.auth.access import provide_actor
 from mediqon.auth.audit import key_of
@@ -110,7 +112,8 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
             await ended.refresh(pool, now=clock())
             throttle = Throttle(settings.redis_url, f"{installation}:{settings.db_name}")
             logbook = Logbook(pool, key_of(settings.audit_secrets[0]))
-            app.state.update({"pool": pool, "feed": feed, "counter": Counter(pool, feed)})
+            app.state.update({"pool": pool, "feed": feed})
+            app.state.update({"bookings": Counter(pool, feed, sell), "moves": Counter(pool, feed, move)})
             app.state.update({"ended": ended, "throttle": throttle, "logbook": logbook})
             feed.start()
             regular = (
@@ -163,7 +166,8 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
         dependencies={
             "pool": Provide(_pool, sync_to_thread=False),
             "feed": Provide(_feed, sync_to_thread=False),
-            "counter": Provide(_counter, sync_to_thread=False),
+            "bookings": Provide(_bookings, sync_to_thread=False),
+            "moves": Provide(_moves, sync_to_thread=False),
             "ended": Provide(_ended, sync_to_thread=False),
             "now": Provide(clock, sync_to_thread=False, use_cache=False),
             "actor": Provide(provide_actor, sync_to_thread=False),
@@ -206,8 +210,12 @@ def _feed(scope: Scope) -> Feed:
     return scope["litestar_app"].state.feed
 
 
-def _counter(scope: Scope) -> Counter:
-    return scope["litestar_app"].state.counter
+def _bookings(scope: Scope) -> Counter[Order]:
+    return scope["litestar_app"].state.bookings
+
+
+def _moves(scope: Scope) -> Counter[Move]:
+    return scope["litestar_app"].state.moves
 
 
 def _ended(scope: Scope) -> EndedSessions:

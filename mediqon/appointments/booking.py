@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import asyncpg
 
-from mediqon.appointments.models import SomebodyElse
+from mediqon.appointments.models import Done, SomebodyElse
 from mediqon.auth.models import Actor, Role
 from mediqon.database import Connection, statements
 from mediqon.errors import (
@@ -24,7 +24,7 @@ from mediqon.fields import HORIZON_DAYS_MAX
 from mediqon.hospitals import calendar
 from mediqon.hospitals.slots import Sale, Seat, Sold, clock, grid, instant, local_day, minute_of
 from mediqon.queues import days
-from mediqon.queues.days import Change, Known
+from mediqon.queues.days import Change, DayBusy, Known
 from mediqon.queues.models import OVER, DayKey, Facts, PlaceRule, Priority, QueueState, Status, Visit
 
 SQL = statements("appointments")
@@ -43,14 +43,6 @@ class Order(NamedTuple):
     now: datetime
 
 
-class Booked(NamedTuple):
-    """The day after the booking, which of its visits is new, and as of when the day is told to all who share it."""
-
-    facts: Facts
-    visit_id: int
-    at: datetime
-
-
 class Draft(NamedTuple):
     """A seat that is about to be sold."""
 
@@ -58,10 +50,6 @@ class Draft(NamedTuple):
     seat: Seat
     token: str
     code: str
-
-
-class DayBusy(Problem):
-    """Somebody else is changing this day: whoever wants it has to wait. Never told to a client."""
 
 
 class Again(NamedTuple):
@@ -72,7 +60,7 @@ class Again(NamedTuple):
 
 async def sell(
     conn: Connection, orders: Sequence[Order], known: Known = days.nothing, *, sure: bool = False, wait: bool = True
-) -> list[Booked | Problem]:
+) -> list[Done | Problem]:
     """Sells a seat to each, in order; a refusal stands in the place of the one refused.
 
     Unless `wait`, a day that somebody else is changing right now is let be: DayBusy for those who asked for it.
@@ -84,7 +72,7 @@ async def sell(
     locked = await days.lock_all(conn, {order.key for order in orders}, known, wait=wait)
     now = max(order.now for order in orders)
     counters = {key: Counter(facts, await _sold(conn, facts, sure=sure), now) for key, facts in locked.items()}
-    drafts = [counters[order.key].draft(order) if order.key in counters else DayBusy() for order in orders]
+    drafts = [counters[order.key].draft(order) if order.key in counters else DayBusy(order.key) for order in orders]
     rows = await conn.fetch(SQL.sell_seats, [_row(each, locked) for each in drafts if isinstance(each, Draft)])
     sold = {row["code"]: row for row in rows}
     changes: dict[DayKey, list[Change]] = {}
@@ -203,14 +191,14 @@ def _visit(draft: Draft, row: asyncpg.Record) -> Visit:
 
 def _outcome(
     draft: Draft | Again | Problem, sold: dict[str, asyncpg.Record], after: dict[DayKey, Facts], now: datetime
-) -> Booked | Problem:
+) -> Done | Problem:
     if isinstance(draft, Problem):
         return draft
     first = draft.first if isinstance(draft, Again) else draft
     if first.code not in sold:
         return NotFound("There is no such account any more.")
     visit_id: int = sold[first.code]["id"]
-    return already_booked(visit_id) if isinstance(draft, Again) else Booked(after[draft.order.key], visit_id, now)
+    return already_booked(visit_id) if isinstance(draft, Again) else Done(after[draft.order.key], visit_id, now)
 
 
 def already_booked(visit_id: int) -> AlreadyBooked:

@@ -1,73 +1,122 @@
-"""The booking counter: whoever comes while others are being served is served with the next row, in one transaction."""
+"""The counter: whoever comes while others are being served is served with the next row, in one transaction."""
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import asyncpg
 
-from mediqon.appointments import booking
-from mediqon.appointments.booking import Booked, DayBusy, Order
-from mediqon.database import LOST, Pool, transaction
-from mediqon.errors import Problem, SlotTaken
+from mediqon.appointments.models import Done
+from mediqon.auth import idempotency
+from mediqon.auth.idempotency import Attempt, Replay, UnderWay
+from mediqon.database import LOST, Connection, Pool, transaction
+from mediqon.errors import Problem
+from mediqon.live.channels import Appointment
 from mediqon.live.feed import Feed
+from mediqon.queues import days
+from mediqon.queues.days import DayBusy, Known
 from mediqon.queues.models import DayKey, Facts
 
 ROW_MAX = 64
-"""So many bookings go into one transaction."""
-
-Turn = tuple[Order, asyncio.Future[Booked]]
+"""So many are served in one transaction."""
 
 
-class Counter:
-    """One per process. A commit costs the same for one booking and for many, so those who wait share it.
+class Order(Protocol):
+    """What somebody asks for; `key` is the day, where that is known from the start."""
+
+    @property
+    def key(self) -> DayKey | None: ...
+    @property
+    def now(self) -> datetime: ...
+
+
+OrderT = TypeVar("OrderT", bound=Order)
+Order_contra = TypeVar("Order_contra", bound=Order, contravariant=True)
+
+
+class Serve(Protocol[Order_contra]):
+    """Does what is asked for, in order; a refusal stands in the place of what is refused.
+
+    Unless `wait`, a day that somebody else is changing right now is let be: DayBusy for those who asked for it. May
+    raise what the database refuses, or a Problem, of several orders; of one that is looked at with care (`sure`), only
+    where that order is to be refused.
+    """
+
+    async def __call__(
+        self, conn: Connection, orders: Sequence[Order_contra], known: Known, /, *, sure: bool, wait: bool
+    ) -> Sequence[Done | Problem]: ...
+
+
+Outcome: TypeAlias = Done | Replay | Exception
+
+
+class Turn(NamedTuple, Generic[OrderT]):
+    """Somebody who waits."""
+
+    order: OrderT
+    attempt: Attempt
+    outcome: asyncio.Future[Done | Replay]
+
+
+class Counter(Generic[OrderT]):
+    """One per process and kind of order. A commit costs the same for one and for many, so those who wait share it.
 
     They wait in one row. A day that somebody else is changing keeps nobody in it waiting: those who asked for that day
     go into a row of its own, until that is empty.
     """
 
-    def __init__(self, pool: Pool, feed: Feed) -> None:
-        self._pool, self._feed = pool, feed
-        self._rows: dict[DayKey | None, list[Turn]] = {}
+    def __init__(self, pool: Pool, feed: Feed, serve: Serve[OrderT]) -> None:
+        self._pool, self._feed, self._serve = pool, feed, serve
+        self._rows: dict[DayKey | None, list[Turn[OrderT]]] = {}
         self._serving: set[asyncio.Task[None]] = set()
 
-    async def book(self, order: Order) -> Booked:
-        """Sells a seat; committed and published when this returns. Raises what `booking.sell` refuses, or one of LOST.
+    async def ask(self, order: OrderT) -> Done:
+        """Serves one order; committed and published when this returns. Raises what is refused, or one of LOST.
 
-        Whoever stops waiting may still get the seat.
+        Whoever stops waiting may still get what they asked for.
         """
-        turn: asyncio.Future[Booked] = asyncio.get_running_loop().create_future()
-        self._join(order.key if order.key in self._rows else None, (order, turn))
-        return await turn
+        outcome = await self.ask_once(order, idempotency.ONCE)
+        assert isinstance(outcome, Done)
+        return outcome
 
-    def _join(self, row: DayKey | None, turn: Turn) -> None:
+    async def ask_once(self, order: OrderT, attempt: Attempt) -> Done | Replay:
+        """The same; an attempt that was made before is answered as it was."""
+        turn = Turn(order, attempt, asyncio.get_running_loop().create_future())
+        self._join(order.key if order.key in self._rows else None, turn)
+        return await turn.outcome
+
+    def _join(self, row: DayKey | None, turn: Turn[OrderT]) -> None:
         if row in self._rows:
             self._rows[row].append(turn)
             return
         self._rows[row] = [turn]
-        task = asyncio.create_task(self._serve(row), name="booking counter")
+        task = asyncio.create_task(self._serve_row(row), name="counter")
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
 
-    async def _serve(self, row: DayKey | None) -> None:
+    async def _serve_row(self, row: DayKey | None) -> None:
         while self._rows[row]:
-            served: list[Turn] = []
+            served: list[Turn[OrderT]] = []
             try:
-                outcomes = await self._sell_to_row(row, served)
+                outcomes = await self._serve_next(row, served)
             except Exception as error:
                 served += self._cannot_be_served(row, served, error)
                 outcomes = [error] * len(served)
-            for (order, turn), outcome in zip(served, outcomes, strict=True):
+            for turn, outcome in zip(served, outcomes, strict=True):
                 if isinstance(outcome, DayBusy):
-                    self._join(order.key, (order, turn))
-                elif not turn.done():
-                    _tell(turn, outcome)
+                    self._join(outcome.key, turn)
+                elif isinstance(outcome, UnderWay):
+                    self._join(turn.order.key, turn)
+                elif not turn.outcome.done():
+                    _tell(turn.outcome, outcome)
         del self._rows[row]
 
-    def _take(self, row: DayKey | None) -> list[Turn]:
+    def _take(self, row: DayKey | None) -> list[Turn[OrderT]]:
         served, self._rows[row] = self._rows[row][:ROW_MAX], self._rows[row][ROW_MAX:]
         return served
 
-    def _cannot_be_served(self, row: DayKey | None, served: list[Turn], error: Exception) -> list[Turn]:
+    def _cannot_be_served(self, row: DayKey | None, served: list[Turn[OrderT]], error: Exception) -> list[Turn[OrderT]]:
         """Who else is told of an error: where the database does not answer, all in the row, lest each waits for it."""
         unanswered = isinstance(error, LOST) and not isinstance(error, asyncpg.PostgresError)
         if served and not unanswered:
@@ -75,34 +124,55 @@ class Counter:
         others, self._rows[row] = self._rows[row], []
         return others
 
-    async def _sell_to_row(self, row: DayKey | None, served: list[Turn]) -> Sequence[Booked | Exception]:
+    async def _serve_next(self, row: DayKey | None, served: list[Turn[OrderT]]) -> Sequence[Outcome]:
         """All in one transaction; where the database refuses one of them, each in a transaction of its own.
 
         Fills `served` once the transaction has begun: whoever came meanwhile is served too.
         """
         wait = row is not None
+        outcomes: Sequence[Outcome]
         try:
             async with transaction(self._pool) as conn:
                 served += self._take(row)
-                outcomes = await booking.sell(conn, [order for order, _ in served], self._feed.known, wait=wait)
+                outcomes = await self._serve_all(conn, served, self._feed.known, wait=wait)
         except (Problem, asyncpg.IntegrityConstraintViolationError):
-            outcomes = [await self._sell_alone(order, wait=wait) for order, _ in served]
-        latest: dict[DayKey, Facts] = {each.facts.key: each.facts for each in outcomes if isinstance(each, Booked)}
+            outcomes = [await self._serve_alone(turn, wait=wait) for turn in served]
+        latest: dict[DayKey, Facts] = {each.facts.key: each.facts for each in outcomes if isinstance(each, Done)}
         await self._feed.publish(*latest.values())
         return outcomes
 
-    async def _sell_alone(self, order: Order, *, wait: bool) -> Booked | Exception:
+    async def _serve_alone(self, turn: Turn[OrderT], *, wait: bool) -> Outcome:
         try:
             async with transaction(self._pool) as conn:
-                return (await booking.sell(conn, [order], sure=True, wait=wait))[0]
-        except asyncpg.UniqueViolationError:
-            return SlotTaken(next_free=None)
+                return (await self._serve_all(conn, [turn], days.nothing, sure=True, wait=wait))[0]
         except Exception as error:
             return error
 
+    async def _serve_all(
+        self, conn: Connection, turns: Sequence[Turn[OrderT]], known: Known, *, sure: bool = False, wait: bool
+    ) -> list[Outcome]:
+        earlier = await idempotency.claim(
+            conn, [turn.attempt for turn in turns], now=max(turn.order.now for turn in turns)
+        )
+        fresh = [turn for turn, answer in zip(turns, earlier, strict=True) if answer is None]
+        served: Sequence[Done | Problem] = []
+        if fresh:
+            served = await self._serve(conn, [turn.order for turn in fresh], known, sure=sure, wait=wait)
+            await idempotency.settle(conn, [turn.attempt for turn in fresh], _answers(fresh, served))
+        outcomes = iter(served)
+        return [next(outcomes) if answer is None else answer for answer in earlier]
 
-def _tell(turn: asyncio.Future[Booked], outcome: Booked | Exception) -> None:
-    if isinstance(outcome, Booked):
-        turn.set_result(outcome)
-    else:
+
+def _answers(turns: Sequence[Turn[OrderT]], served: Sequence[Done | Problem]) -> list[Appointment | None]:
+    """What a repetition will be told, where there can be one."""
+    return [
+        each.appointment if isinstance(each, Done) and turn.attempt.key else None
+        for turn, each in zip(turns, served, strict=True)
+    ]
+
+
+def _tell(turn: "asyncio.Future[Done | Replay]", outcome: Outcome) -> None:
+    if isinstance(outcome, Exception):
         turn.set_exception(outcome)
+    else:
+        turn.set_result(outcome)

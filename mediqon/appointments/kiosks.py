@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from mediqon.appointments import walk_ins
-from mediqon.appointments.booking import Booked
+from mediqon.appointments.booking import Done
 from mediqon.appointments.models import SomebodyElse
 from mediqon.database import Connection, statements
 from mediqon.errors import NotFound
@@ -105,7 +105,7 @@ async def see(conn: Connection, key: str, *, now: datetime) -> asyncpg.Record:
     return row
 
 
-async def walk_in(conn: Connection, key: str, asked: KioskWalkIn, *, now: datetime) -> Booked:
+async def walk_in(conn: Connection, key: str, asked: KioskWalkIn, *, now: datetime) -> Done:
     """Takes in whoever stands at the kiosk. Raises NotFound, QueueClosed or DayFull."""
     kiosk = await see(conn, key, now=now)
     if asked.doctor_id not in kiosk["doctor_ids"]:

@@ -9,7 +9,7 @@ import msgspec
 from mediqon.appointments.booking import choose_seat, refuse_past
 from mediqon.auth.models import Actor, Role
 from mediqon.database import Connection, statements
-from mediqon.errors import AlreadyBooked, NotFound, QueueClosed, SlotTaken, StaleVersion, VisitOver
+from mediqon.errors import AlreadyBooked, NotFound, QueueClosed, SlotTaken, VisitOver
 from mediqon.hospitals import calendar
 from mediqon.hospitals.calendar import Practice
 from mediqon.hospitals.slots import instant, minute_of
@@ -32,8 +32,7 @@ async def lock_both(conn: Connection, visit_id: int, actor: Actor, to: DayKey) -
     """The visit's day and the day `to`, locked in one order so that two moves never wait for each other."""
     start = await days.find(conn, visit_id, actor)
     locked = await days.lock_all(conn, {start, to})
-    if not any(visit.id == visit_id for visit in locked[start].visits):
-        raise StaleVersion("It has just gone to another doctor or another day. Look again.")
+    days.refuse_gone(locked[start], visit_id)
     return locked[start], locked[to]
 
 

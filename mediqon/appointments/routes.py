@@ -11,19 +11,20 @@ from litestar.params import JSONBody
 from mediqon.appointments import booking, moving, walk_ins
 from mediqon.appointments.booking import Order
 from mediqon.appointments.counter import Counter
-from mediqon.appointments.models import Booking, OwnAppointments, WalkIn
+from mediqon.appointments.models import Booking, Done, OwnAppointments, WalkIn
+from mediqon.appointments.moves import Move
 from mediqon.auth import idempotency
 from mediqon.auth.access import SECURITY, anyone_known, only
 from mediqon.auth.doors import count_booking
 from mediqon.auth.models import Role
 from mediqon.database import snapshot, statements, transaction
-from mediqon.errors import Malformed, Problem
+from mediqon.errors import Malformed
 from mediqon.fields import Clock, Id, PathId, Reason
 from mediqon.given import Actor, Feed, Now, Pool
 from mediqon.hospitals.calendar import find_practice
 from mediqon.live.channels import Appointment
 from mediqon.live.feed import Feed as LiveFeed
-from mediqon.queues import days, desk
+from mediqon.queues import days
 from mediqon.queues.models import DayKey, Facts, Status
 from mediqon.queues.routes import lock_own
 from mediqon.queues.views import Outlook, appointment, outlook_on
@@ -31,11 +32,12 @@ from mediqon.queues.views import Outlook, appointment, outlook_on
 SQL = statements("appointments")
 OWN_MAX = 50
 
-BookingCounter: TypeAlias = NamedDependency[Counter]
+Bookings: TypeAlias = NamedDependency[Counter[Order]]
+Moves: TypeAlias = NamedDependency[Counter[Move]]
 staff_only = only(Role.DOCTOR, Role.HOSPITAL)
 
 
-class Move(msgspec.Struct, forbid_unknown_fields=True):
+class Step(msgspec.Struct, forbid_unknown_fields=True):
     """Where a visit should go. `version`: the appointment's, as the caller saw it."""
 
     status: Status
@@ -58,9 +60,8 @@ async def book(
     request: Request[Any, Any, Any],
     data: JSONBody[Booking],
     actor: Actor,
-    pool: Pool,
     feed: Feed,
-    counter: BookingCounter,
+    bookings: Bookings,
     now: Now,
 ) -> Appointment | Response[bytes]:
     """Sells a seat.
@@ -76,17 +77,8 @@ async def book(
     order = Order(today._replace(day=data.date or today.day), data.time, data.reason, data.patient, actor, now)
     if not attempt.key:
         booking.refuse_far_days(order.key.day, today.day)
-        return _view(*await counter.book(order))
-    async with transaction(pool) as conn:
-        if replay := await idempotency.earlier(conn, attempt, now=now):
-            return replay
-        (outcome,) = await booking.sell(conn, [order], feed.known, sure=True)
-        if isinstance(outcome, Problem):
-            raise outcome
-        answer = _view(*outcome)
-        await idempotency.keep(conn, attempt, answer)
-    await feed.publish(outcome.facts)
-    return answer
+    outcome = await bookings.ask_once(order, attempt)
+    return outcome.appointment if isinstance(outcome, Done) else outcome
 
 
 @post("/appointments/walk-in", guards=[staff_only], security=SECURITY)
@@ -106,32 +98,17 @@ async def walk_in(
         taken = await walk_ins.walk_in(
             conn, before, data.patient, data.priority, reason=data.reason, actor=actor, now=now
         )
-        answer = _view(*taken)
+        answer = taken.appointment
         await idempotency.keep(conn, attempt, answer)
     await feed.publish(taken.facts)
     return answer
 
 
 @patch("/appointments/{appointment_id:int}/status", guards=[anyone_known], security=SECURITY)
-async def move(
-    appointment_id: PathId, data: JSONBody[Move], actor: Actor, pool: Pool, feed: Feed, now: Now
-) -> Appointment:
+async def move(appointment_id: PathId, data: JSONBody[Step], actor: Actor, moves: Moves, now: Now) -> Appointment:
     """Takes a visit one step on. 403, 409 `illegal_transition`, `stale_version`, `already_booked`."""
-    async with transaction(pool) as conn:
-        before = await days.lock_visit(conn, appointment_id, actor, feed.known)
-        facts = await desk.move(
-            conn,
-            before,
-            appointment_id,
-            data.status,
-            actor=actor,
-            now=now,
-            reason=data.reason,
-            version=data.version,
-        )
-    if facts is not before:
-        await feed.publish(facts)
-    return _view(facts, appointment_id, now)
+    order = Move(appointment_id, data.status, data.reason, data.version, actor, now)
+    return (await moves.ask(order)).appointment
 
 
 @post("/appointments/{appointment_id:int}/transfer", status_code=200, guards=[staff_only], security=SECURITY)

@@ -3,8 +3,8 @@
 import secrets
 from datetime import datetime
 
-from mediqon.appointments.booking import CODE_BYTES, Booked
-from mediqon.appointments.models import SomebodyElse
+from mediqon.appointments.booking import CODE_BYTES
+from mediqon.appointments.models import Done, SomebodyElse
 from mediqon.auth.models import Actor, Role, holder
 from mediqon.database import Connection, statements
 from mediqon.errors import DayFull, QueueClosed
@@ -25,7 +25,7 @@ async def walk_in(
     reason: str | None,
     actor: Actor | None,
     now: datetime,
-) -> Booked:
+) -> Done:
     """Takes somebody into a locked day; without an actor they come by themselves.
 
     Raises QueueClosed, or DayFull past the hospital's number of walk-ins.
@@ -67,4 +67,4 @@ async def walk_in(
     after = await days.write(
         conn, facts, [Change(verb="walk_in", after=visit)], actor=actor or holder(patient_id), now=now
     )
-    return Booked(after, visit_id, now)
+    return Done(after, visit_id, now)

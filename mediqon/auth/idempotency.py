@@ -2,19 +2,28 @@
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from litestar import Request, Response
 
 from mediqon.database import Connection, statements
-from mediqon.errors import IdempotencyMismatch, Malformed
+from mediqon.errors import IdempotencyMismatch, Malformed, Problem
 
 SQL = statements("auth")
 KEY_MAX_CHARACTERS = 200
 NOBODY = 0
 """Stands for whoever has no account yet."""
+
+
+Replay: TypeAlias = Response[bytes]
+"""The first answer, given again."""
+
+
+class UnderWay(Problem):
+    """The same request is just being served: who repeats it has to wait. Never told to a client."""
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -26,28 +35,61 @@ class Attempt(msgspec.Struct, frozen=True):
     """What the request says, under today's secret and then under the one before it."""
 
 
+ONCE = Attempt(NOBODY, "", [])
+"""Whatever is asked without a key."""
+
+
 async def attempt(request: Request[Any, Any, Any], user_id: int = NOBODY) -> Attempt:
     """What the request's `Idempotency-Key` header asks for. Raises Malformed when the key is too long."""
     key = request.headers.get("idempotency-key", "")
     if len(key) > KEY_MAX_CHARACTERS or "\x00" in key:
         raise Malformed("Idempotency-Key", f"must have at most {KEY_MAX_CHARACTERS} characters")
+    if not key:
+        return ONCE
     secrets: tuple[str, ...] = request.app.state.settings.jwt_secrets
     message = f"{request.method} {request.url.path}\n".encode() + await request.body()
     return Attempt(user_id, key, [hmac.digest(secret.encode(), message, hashlib.sha256) for secret in secrets])
 
 
-async def earlier(conn: Connection, attempt: Attempt, *, now: datetime) -> Response[bytes] | None:
+async def earlier(conn: Connection, attempt: Attempt, *, now: datetime) -> Replay | None:
     """The first answer to this very request; None the first time. Raises IdempotencyMismatch for another request's key.
 
     A twin under way is waited for. The caller's transaction must end with `keep`, or the key is free again.
     """
+    (answer,) = await claim(conn, [attempt], now=now)
+    if isinstance(answer, Problem):
+        raise answer
+    return answer
+
+
+async def claim(
+    conn: Connection, attempts: Sequence[Attempt], *, now: datetime
+) -> list[Replay | IdempotencyMismatch | UnderWay | None]:
+    """The same for several requests at once; what would be raised stands in its place. The later of two is UnderWay.
+
+    The caller's transaction must end with `settle`.
+    """
+    first = {(each.user_id, each.key): each for each in reversed(attempts) if each.key}
+    if not first:
+        return [None] * len(attempts)
+    whose = sorted(first)  # in one order, so that nobody waits for each other
+    users, keys = [user for user, _ in whose], [key for _, key in whose]
+    rows = await conn.fetch(SQL.claim_keys, users, keys, [first[each].digests[0] for each in whose], now)
+    claimed = {(row["user_id"], row["key"]) for row in rows}
+    return [await _answer(conn, each, first, claimed) for each in attempts]
+
+
+async def _answer(
+    conn: Connection, attempt: Attempt, first: dict[tuple[int, str], Attempt], claimed: set[tuple[int, str]]
+) -> Replay | IdempotencyMismatch | UnderWay | None:
+    who = attempt.user_id, attempt.key
     if not attempt.key:
         return None
-    if await conn.fetchval(SQL.claim_key, attempt.user_id, attempt.key, attempt.digests[0], now):
-        return None
+    if who in claimed:
+        return None if first[who] is attempt else UnderWay()
     row = await conn.fetchrow(SQL.find_key, attempt.user_id, attempt.key)
     if row is None or not any(hmac.compare_digest(row["request_hash"], digest) for digest in attempt.digests):
-        raise IdempotencyMismatch
+        return IdempotencyMismatch()
     return Response(
         row["body"], status_code=row["status"], media_type="application/json", headers={"Idempotent-Replay": "true"}
     )
@@ -55,5 +97,19 @@ async def earlier(conn: Connection, attempt: Attempt, *, now: datetime) -> Respo
 
 async def keep(conn: Connection, attempt: Attempt, answer: msgspec.Struct, *, status: int = 201) -> None:
     """Keeps the answer for a repetition."""
-    if attempt.key:
-        await conn.execute(SQL.keep_answer, attempt.user_id, attempt.key, status, msgspec.json.encode(answer))
+    await settle(conn, [attempt], [answer], status=status)
+
+
+async def settle(
+    conn: Connection, attempts: Sequence[Attempt], answers: Sequence[msgspec.Struct | None], *, status: int = 201
+) -> None:
+    """The same for several; the keys of those that have no answer are free again."""
+    keyed = [(each, answer) for each, answer in zip(attempts, answers, strict=True) if each.key]
+    if keyed:
+        await conn.execute(
+            SQL.keep_answers,
+            [each.user_id for each, _ in keyed],
+            [each.key for each, _ in keyed],
+            [None if answer is None else msgspec.json.encode(answer) for _, answer in keyed],
+            status,
+        )

@@ -10,7 +10,7 @@ import msgspec
 from mediqon import metrics
 from mediqon.auth.models import Actor
 from mediqon.database import Connection, statements
-from mediqon.errors import Malformed, NotFound, StaleVersion
+from mediqon.errors import Malformed, NotFound, Problem, StaleVersion
 from mediqon.queues.models import DayImage, DayKey, Facts, Snapshot, Status, Visit
 from mediqon.queues.shown import Shown, Stir, newly_told
 from mediqon.queues.views import Outlook, remember
@@ -20,6 +20,14 @@ FORESEEN = frozenset({"book", "check_in", "call", "start", "complete", "recall"}
 
 Known = Callable[[DayKey], Facts | None]
 """What this process last saw of a day; trusted only where the locked row has the same version."""
+
+
+class DayBusy(Problem):
+    """Somebody else is changing this day: whoever wants it has to wait. Never told to a client."""
+
+    def __init__(self, key: DayKey) -> None:
+        super().__init__()
+        self.key = key
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,9 +114,14 @@ async def lock_visit(conn: Connection, visit_id: int, actor: Actor, known: Known
         raise NotFound
     *where, version = row
     facts = await _read(conn, DayKey(*where), version, known)
+    refuse_gone(facts, visit_id)
+    return facts
+
+
+def refuse_gone(facts: Facts, visit_id: int) -> None:
+    """Raises StaleVersion where a visit has left this day while somebody waited for its lock."""
     if not any(visit.id == visit_id for visit in facts.visits):
         raise StaleVersion("It has just gone to another doctor or another day. Look again.")
-    return facts
 
 
 async def _open(conn: Connection, doctor_ids: list[int], dates: list[date]) -> None:
@@ -149,6 +162,20 @@ async def find(conn: Connection, visit_id: int, actor: Actor) -> DayKey:
     if row is None:
         raise NotFound
     return DayKey(row["doctor_id"], row["day"])
+
+
+async def find_all(conn: Connection, asked: Sequence[tuple[int, Actor]]) -> list[DayKey | None]:
+    """The days of several visits; None for one that is not there or not its actor's to see."""
+    rows = await conn.fetch(
+        SQL.find_visits,
+        [visit_id for visit_id, _ in asked],
+        [actor.role for _, actor in asked],
+        [actor.id for _, actor in asked],
+        [actor.hospital_id for _, actor in asked],
+        [actor.doctor_id for _, actor in asked],
+    )
+    found = {row["number"]: DayKey(row["doctor_id"], row["day"]) for row in rows}
+    return [found.get(number) for number in range(1, len(asked) + 1)]
 
 
 async def write(
@@ -213,12 +240,13 @@ def _stir(changes: Sequence[Change], day: DayImage | None) -> Stir:
 
 
 async def save(conn: Connection, *changes: Written) -> None:
-    """Writes changes of locked days, all in one statement."""
+    """Writes changes of locked days, all in one statement; of one day each after the one before it."""
+    latest = {change.facts.key: change for change in changes}
     await conn.execute(
         SQL.save_change,
         [_row(visit.id, visit.image) for change in changes for visit in change.visits],
         [event for change in changes for event in change.events],
-        [_day_row(change.facts, change.shown) for change in changes],
+        [_day_row(change.facts, change.shown) for change in latest.values()],
     )
     metrics.count_changes(
         (event.verb, event.from_status, event.to_status) for change in changes for event in change.events

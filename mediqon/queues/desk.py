@@ -20,7 +20,7 @@ from mediqon.errors import (
 from mediqon.hospitals.models import Policy
 from mediqon.hospitals.slots import local_day
 from mediqon.queues import days, rules
-from mediqon.queues.days import Change
+from mediqon.queues.days import Change, Written
 from mediqon.queues.models import IN_ROOM, OVER, DayImage, Facts, PlaceRule, Priority, QueueState, Status, Visit
 from mediqon.queues.views import appointment, outlook_on
 
@@ -52,9 +52,26 @@ async def move(
     actor: Actor,
     now: datetime,
     reason: str | None = None,
-    version: int | None = None,
 ) -> Facts:
-    """Takes one visit to `to`; to where it already is changes nothing and returns the same facts.
+    """Takes one visit to `to`; to where it already is changes nothing and returns the same facts. Raises as `step`."""
+    change = step(facts, visit_id, to, actor=actor, now=now, reason=reason)
+    if change is None:
+        return facts
+    await days.save(conn, change)
+    return change.facts
+
+
+def step(
+    facts: Facts,
+    visit_id: int,
+    to: Status,
+    *,
+    actor: Actor,
+    now: datetime,
+    reason: str | None = None,
+    version: int | None = None,
+) -> Written | None:
+    """What `move` will write; null where the visit is there already.
 
     Raises Forbidden, StaleVersion (with the current appointment), IllegalTransition (with what is allowed),
     QueueClosed for a no-show who comes after all once the day is closed, or AlreadyBooked for one who has booked again.
@@ -63,16 +80,16 @@ async def move(
     if not rules.may_ever(actor.role, to):
         raise Forbidden
     if visit.status is to:
-        return facts
+        return None
     if version is not None and version != visit.version:
         raise StaleVersion(appointment=appointment(outlook_on(facts, now), visit))
     _refuse_illegal(facts, visit, to, actor, now)
     if facts.state is QueueState.CLOSED and to not in OVER:
         raise QueueClosed
     if to is Status.CALLED:
-        return await _call(conn, facts, [], visit, actor=actor, now=now, reason=reason)
+        return _called(facts, [], visit, actor=actor, now=now, reason=reason)
     change = Change(verb=VERBS[to], before=visit, after=moved(facts, visit, to, now), reason=reason)
-    return await days.write(conn, facts, [change], actor=actor, now=now)
+    return days.written(facts, [change], actor=actor, now=now)
 
 
 async def call_next(conn: Connection, facts: Facts, *, actor: Actor, now: datetime, version: int | None) -> Called:
@@ -90,7 +107,9 @@ async def call_next(conn: Connection, facts: Facts, *, actor: Actor, now: dateti
         Change(verb="complete", before=visit, after=moved(facts, visit, Status.COMPLETED, now)) for visit in leaving
     ]
     if waiting:
-        facts = await _call(conn, facts, done, waiting[0], actor=actor, now=now)
+        change = _called(facts, done, waiting[0], actor=actor, now=now)
+        await days.save(conn, change)
+        facts = change.facts
     elif done:
         facts = await days.write(conn, facts, done, actor=actor, now=now)
     return Called(facts, waiting[0].id if waiting else None, leaving[-1].id if leaving else None)
@@ -149,8 +168,7 @@ def _next(visit: Visit, **changed: object) -> Visit:
     return msgspec.structs.replace(visit, version=visit.version + 1, **changed)
 
 
-async def _call(
-    conn: Connection,
+def _called(
     facts: Facts,
     first: list[Change],
     visit: Visit,
@@ -158,14 +176,14 @@ async def _call(
     actor: Actor,
     now: datetime,
     reason: str | None = None,
-) -> Facts:
-    """Calls a visit after what comes `first`. A doctor who calls is there: an announced delay is over."""
+) -> Written:
+    """A visit called after what comes `first`. A doctor who calls is there: an announced delay is over."""
     change = Change(
         verb="call", before=visit, after=moved(facts, visit, Status.CALLED, now), reason=reason, announces=True
     )
     there = DayImage(state=facts.state, paused_until=facts.paused_until, pause_reason=facts.pause_reason)
     day = there if facts.delay_minutes else None
-    return await days.write(conn, facts, [*first, change], actor=actor, now=now, day=day)
+    return days.written(facts, [*first, change], actor=actor, now=now, day=day)
 
 
 def moved(facts: Facts, visit: Visit, to: Status, now: datetime) -> Visit:

@@ -84,7 +84,7 @@ class Line(msgspec.Struct):
     left: float
     begins: float
     rests: float
-    unseen_until: float = 0.0
+    unseen_until: float
 
 
 class Awaited(msgspec.Struct):
@@ -159,7 +159,14 @@ class Pass:
         rests = max(away - free, 0.0)
         begins = begins + room.late if room.opens is not None else room.late
         return Line(
-            free=free + rests + room.late, spread=spread, work=left, served=0.0, left=left, begins=begins, rests=rests
+            free=free + rests + room.late,
+            spread=spread,
+            work=left,
+            served=0.0,
+            left=left,
+            begins=begins,
+            rests=rests,
+            unseen_until=max(room.opens or 0.0, 0.0),
         )
 
     def _begins(self, opens: float) -> tuple[float, float]:
@@ -198,7 +205,7 @@ class Pass:
         self.at.served += chance
 
     def _let_in_unseen(self, pending: Pending) -> None:
-        """Walk-ins that nobody knows of yet and that would be due before this one."""
+        """Walk-ins that nobody knows of yet and that would be due before this one; none come before the day begins."""
         if pending.due is None or self.at.free <= 0:
             return
         until = min(pending.due - self.room.walk_in_wait, self.at.free)

@@ -68,18 +68,27 @@ update sessions set revoked_at = $2 where id = $1 and user_id = $3 and revoked_a
 -- Drops sessions that are over. $1 before.
 delete from sessions where expires_at < $1;
 
--- name: claim_key
--- Reserves an idempotency key; waits for a twin that is still under way. $1 user, $2 key, $3 request hash, $4 now.
-insert into idempotency_keys (user_id, key, request_hash, created_at) values ($1, $2, $3, $4)
-on conflict do nothing returning true;
+-- name: claim_keys
+-- Reserves idempotency keys, in the order given; waits for twins that are still under way. $1 users, $2 keys, $3 request
+-- hashes (of equal length), $4 now.
+insert into idempotency_keys (user_id, key, request_hash, created_at)
+select user_id, key, request_hash, $4 from unnest($1::bigint[], $2::text[], $3::bytea[]) as asked (user_id, key, request_hash)
+on conflict do nothing returning user_id, key;
 
 -- name: find_key
 -- $1 user, $2 key.
 select request_hash, status, body from idempotency_keys where user_id = $1 and key = $2;
 
--- name: keep_answer
--- $1 user, $2 key, $3 status, $4 body.
-update idempotency_keys set status = $3, body = $4 where user_id = $1 and key = $2;
+-- name: keep_answers
+-- Keeps the answers under their keys, and lets go of the keys that have none. $1 users, $2 keys, $3 answers (of equal
+-- length), $4 status.
+with answered as (
+    select * from unnest($1::bigint[], $2::text[], $3::bytea[]) as answered (user_id, key, body)
+), let_go as (
+    delete from idempotency_keys k using answered a where k.user_id = a.user_id and k.key = a.key and a.body is null
+)
+update idempotency_keys k set status = $4, body = a.body
+from answered a where k.user_id = a.user_id and k.key = a.key and a.body is not null;
 
 -- name: forget_keys
 -- Drops answers older than a day. $1 before.

@@ -105,6 +105,18 @@ where a.id = $1 and case $2::user_role
     when 'hospital' then a.hospital_id = $4
 end;
 
+-- name: find_visits
+-- The same of several askers: `number` counts them from 1. $1 appointments, $2 roles, $3 users, $4 hospitals of the users,
+-- $5 doctors of the users (of equal length).
+select asked.number, a.doctor_id, a.day
+from unnest($1::bigint[], $2::user_role[], $3::bigint[], $4::bigint[], $5::bigint[]) with ordinality
+    as asked (id, role, user_id, hospital_id, doctor_id, number)
+join appointments a on a.id = asked.id and case asked.role
+    when 'patient' then a.patient_id = asked.user_id
+    when 'doctor' then a.doctor_id = asked.doctor_id
+    when 'hospital' then a.hospital_id = asked.hospital_id
+end;
+
 -- name: save_change
 -- Writes what was done to locked days: what visits have become, the days' story, the days themselves and their next
 -- versions. Each parameter is a JSON list. $1 visits, $2 events, $3 days.

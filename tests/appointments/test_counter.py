@@ -7,9 +7,9 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from builders import Clinic, Server, refused
+from builders import Answer, Clinic, Server, refused
 from conftest import Clock
-from mediqon.appointments.booking import Order
+from mediqon.appointments.booking import Order, sell
 from mediqon.appointments.counter import Counter
 from mediqon.appointments.models import SomebodyElse
 from mediqon.auth.models import Actor, Role
@@ -89,6 +89,95 @@ async def test_a_day_locked_for_too_long_fails_its_own_bookings_alone(server: Se
         assert ((await first).status, (await second).status, (await other).status) == (503, 503, 201)
 
 
+async def test_moves_of_one_row_are_made_one_after_the_other_and_the_refused_hurt_nobody(
+    server: Server, clinic: Clinic
+) -> None:
+    here = [await clinic.reception.walk_in(clinic.doctor_id, f"Walker {number}") for number in range(4)]
+    version = (await clinic.reception.today(clinic.doctor_id))["version"]
+    patient = await server.patient()
+    async with holding(server, BUSY, clinic.doctor_id) as conn:
+        first = asyncio.create_task(clinic.reception.move(here[0], "ON_HOLD"))
+        await waiting(conn, 1)
+        tries = [
+            clinic.reception.move(here[1], "CALLED"),
+            clinic.reception.move(here[2], "COMPLETED"),
+            patient.move(here[2], "CANCELLED"),
+            clinic.doctor.move(here[3], "CALLED"),
+            clinic.doctor.move(here[3], "IN_CONSULTATION"),
+            clinic.doctor.move(here[3], "IN_CONSULTATION"),
+        ]
+        moves = [asyncio.create_task(each) for each in tries]
+        await asyncio.sleep(0.2)
+    assert (await first)["status"] == "ON_HOLD"
+    answers = await asyncio.gather(*moves)
+    assert [answer.status for answer in answers] == [200, 403, 404, 200, 200, 200], answers
+    assert [answers[0]["status"], answers[-1]["status"]] == ["CALLED", "IN_CONSULTATION"]
+    queue = await clinic.reception.today(clinic.doctor_id)
+    assert queue["version"] == version + 4
+    async with connection(server.settings) as conn:
+        assert await conn.fetchval("select version from queues where doctor_id = $1", clinic.doctor_id) == version + 4
+    assert [visit["token"] for visit in queue["now"]] == [here[1]["token"], here[3]["token"]]
+    story = (await clinic.reception.get(f"/appointments/{here[3]['id']}/events"))["events"]
+    assert [each["verb"] for each in story] == ["walk_in", "call", "start"]
+
+
+async def test_one_visit_moved_twice_in_one_row_keeps_its_version(server: Server, clinic: Clinic) -> None:
+    visit = await clinic.reception.walk_in(clinic.doctor_id)
+    await clinic.reception.walk_in(clinic.doctor_id, "Other")
+    async with holding(server, BUSY, clinic.doctor_id) as conn:
+        first = asyncio.create_task(clinic.reception.move(visit, "ON_HOLD"))
+        await waiting(conn, 1)
+        moves = [asyncio.create_task(clinic.reception.move(visit, to)) for to in ("CHECKED_IN", "ON_HOLD", "NO_SHOW")]
+        await asyncio.sleep(0.2)
+    answers = [await first, *await asyncio.gather(*moves)]
+    versions = sorted(answer["version"] for answer in answers)
+    assert versions == [2, 3, 4, 5]
+    async with connection(server.settings) as conn:
+        stored = await conn.fetchval("select version from appointments where id = $1", visit["id"])
+    assert stored == 5
+
+
+async def test_a_move_on_a_busy_day_keeps_no_move_of_another_doctor_waiting(server: Server, clinic: Clinic) -> None:
+    other_id, _ = await clinic.add_doctor(token_prefix="B")
+    here, there = [await clinic.reception.walk_in(doctor_id) for doctor_id in (clinic.doctor_id, other_id)]
+    async with holding(server, BUSY, clinic.doctor_id) as conn:
+        held_up = asyncio.create_task(clinic.reception.move(here, "ON_HOLD"))
+        await waiting(conn, 1)
+        async with asyncio.timeout(PROMPT_SECONDS):
+            assert (await clinic.reception.move(there, "ON_HOLD")).status == 200
+        assert not held_up.done()
+    assert (await held_up).status == 200
+
+
+async def test_bookings_of_one_row_keep_their_keys_apart(server: Server, clinic: Clinic) -> None:
+    def book(key: str, time: str, name: str) -> asyncio.Task[Answer]:
+        body = {"doctor_id": clinic.doctor_id, "time": time, "patient": {"name": name}}
+        return asyncio.create_task(clinic.reception.post("/appointments/book", body, idempotency_key=key))
+
+    await clinic.reception.walk_in(clinic.doctor_id)
+    async with holding(server, BUSY, clinic.doctor_id) as conn:
+        first = book("first", "09:00", "A")
+        await waiting(conn, 1)
+        asked = [
+            ("b", "09:10", "B"),
+            ("b", "09:10", "B"),
+            ("b", "09:20", "B"),
+            ("c", "09:00", "C"),
+            ("d", "09:30", "D"),
+        ]
+        tries = [book(*each) for each in asked]
+        await asyncio.sleep(0.2)
+    assert (await first).status == 201
+    answers = await asyncio.gather(*tries)
+    assert [answer.status for answer in answers] == [201, 201, 409, 409, 201], answers
+    assert answers[0]["id"] == answers[1]["id"]
+    assert "idempotent-replay" not in answers[0].headers
+    assert answers[1].headers["idempotent-replay"] == "true"
+    assert [answers[2]["code"], answers[3]["code"]] == ["idempotency_mismatch", "slot_taken"]
+    again = await book("c", "09:40", "C")
+    assert again.status == 201, "a refused booking leaves its key free"
+
+
 async def test_settings_change_while_patients_of_several_doctors_book_and_nobody_fails(clinic: Clinic) -> None:
     other_id, _ = await clinic.add_doctor(token_prefix="B")
     for doctor_id in (clinic.doctor_id, other_id):
@@ -116,10 +205,10 @@ async def test_a_crowd_that_books_while_postgresql_is_frozen_is_answered_togethe
         wire_to(there) as (wire, directory),
         open_pool(msgspec.structs.replace(settings, db_host=str(directory))) as pool,
     ):
-        counter = Counter(pool, Feed(pool, settings.redis_url, "test", clock))
-        assert (await counter.book(order)).facts.version == 1
+        counter = Counter(pool, Feed(pool, settings.redis_url, "test", clock), sell)
+        assert (await counter.ask(order)).facts.version == 1
         wire.fall_silent()
         async with asyncio.timeout(FROZEN_SECONDS):
-            answers = await asyncio.gather(*(counter.book(order) for _ in range(CROWD)), return_exceptions=True)
+            answers = await asyncio.gather(*(counter.ask(order) for _ in range(CROWD)), return_exceptions=True)
         wire.mend()
     assert all(isinstance(answer, LOST) for answer in answers)

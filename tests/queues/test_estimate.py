@@ -56,6 +56,17 @@ def test_what_is_left_of_a_visit_far_too_long_goes_on_where_the_formula_ends() -
     assert left[-1] < 2 * left[0]
 
 
+def test_whoever_books_months_ahead_is_expected_as_whoever_books_the_day_before() -> None:
+    def told(opens: float) -> list[float]:
+        booked = [Pending(slot=opens + wait, due=opens + wait) for wait in (0.0, 60.0)]
+        return [each.expected - opens for each in predict(booked, Room(opens=opens), HABITS)]
+
+    day_before, months_ahead = told(1440.0), told(90 * 1440.0)
+    assert max(abs(a - b) for a, b in zip(day_before, months_ahead, strict=True)) < 1
+    assert 0 <= months_ahead[0] < 20
+    assert 45 <= months_ahead[1] < 80
+
+
 def test_the_quantiles_of_a_sum_of_visits_are_what_drawing_sums_gives() -> None:
     chance = random.Random(3)
     for count in (1, 4, 12):
