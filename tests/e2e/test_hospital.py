@@ -144,6 +144,25 @@ class TestAdministration:
             await page.get_by_role("button", name="Save as CSV").click()
         assert (await started.value).suggested_filename == f"report-{clinic.doctor_id}-2026-11-23.csv"
 
+    async def test_the_report_has_everybodys_day_and_a_doctors_month(self, devices: Devices, clinic: Clinic) -> None:
+        other, _ = await clinic.add_doctor(name="Dr Zoe Quist", token_prefix="Z")
+        await clinic.reception.walk_in(other, "Zoltan")
+        await waiting(clinic, "Asha", "Ben")
+        await clinic.doctor.call_next(clinic.doctor_id)
+        page = await at_hospital(devices, clinic, "report")
+        form = page.get_by_role("form", name="Which day")
+        await form.get_by_label("Day").fill("2026-11-23")
+        await form.get_by_label("Doctor").select_option("All doctors")
+        await expect(form.get_by_role("button", name="Save as CSV")).to_be_disabled()
+        await form.get_by_role("button", name="Show").click()
+        await expect(page.get_by_role("row", name=re.compile("Dr A. Rao 2 0 0 0 0 2"))).to_be_visible()
+        await expect(page.get_by_role("row", name=re.compile("Dr Zoe Quist 1 0 0 0 0 1"))).to_be_visible()
+        assert await barriers(page) == []
+        await form.get_by_label("Doctor").select_option("Dr A. Rao")
+        await form.get_by_role("button", name="Show").click()
+        await expect(page.get_by_role("heading", name="Expected times in November 2026")).to_be_visible()
+        assert await barriers(page) == []
+
     async def test_settings_hold_at_once(self, devices: Devices, clinic: Clinic) -> None:
         page = await at_hospital(devices, clinic, "settings")
         form = page.get_by_role("form", name="The hospital")
