@@ -5,7 +5,7 @@ from enum import IntEnum
 
 import msgspec
 
-from mediqon.queues.models import DayKey, Priority, QueueState, Status
+from mediqon.queues.models import DayKey, PlaceRule, Priority, QueueState, Status
 
 
 class Close(IntEnum):
@@ -133,6 +133,17 @@ class TokenDoctor(msgspec.Struct, frozen=True):
     room: str
 
 
+class Because(msgspec.Struct, frozen=True, kw_only=True):
+    """An expected time taken apart: people ahead who will be seen, minutes for each, minutes left in the room, minutes
+    of breaks; `begins` is null when the doctor has started."""
+
+    ahead: int
+    each: int
+    left: int
+    rests: int
+    begins: datetime | None
+
+
 class TokenView(msgspec.Struct, frozen=True, kw_only=True):
     """What the holder of a public code sees: no name, no priority, no reason."""
 
@@ -151,6 +162,12 @@ class TokenView(msgspec.Struct, frozen=True, kw_only=True):
     be_here_by: datetime | None
     why: str
     message: str | None
+    state: QueueState
+    delay_minutes: int
+    paused_until: datetime | None
+    place: PlaceRule
+    """Which rule gave the place in line: with `because`, what `why` says, for other languages."""
+    because: Because | None
     version: int
     stale: bool
     scheduled_at: datetime | None

@@ -32,7 +32,12 @@ def tidings(facts: Facts, visit: Visit, ahead: int | None, *, now: datetime) -> 
 
 def room_name(room: str) -> str:
     """ "Room 3" for a room that is a number, the room's own words otherwise ("Ground floor, left")."""
-    return f"Room {room}" if _NUMBERED.fullmatch(room) else room
+    return f"Room {room}" if is_numbered(room) else room
+
+
+def is_numbered(room: str) -> bool:
+    """Whether a room is a number, such as 3 or B-12, and not words."""
+    return _NUMBERED.fullmatch(room) is not None
 
 
 def _place(ahead: int | None) -> str:

@@ -5,11 +5,20 @@ from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from mediqon.live.channels import Appointment, DeskFrame, Person, PublicToken, QueueFrame, TokenDoctor, TokenView
+from mediqon.live.channels import (
+    Appointment,
+    Because,
+    DeskFrame,
+    Person,
+    PublicToken,
+    QueueFrame,
+    TokenDoctor,
+    TokenView,
+)
 from mediqon.queues import rules, scene
-from mediqon.queues.models import IN_ROOM, OVER, Facts, PlaceRule, Priority, QueueState, Status, Visit
-from mediqon.queues.reasons import in_numbers
-from mediqon.queues.shown import Shown, Stir, Window, in_order, show
+from mediqon.queues.models import IN_ROOM, OVER, Facts, QueueState, Status, Visit
+from mediqon.queues.reasons import sentence
+from mediqon.queues.shown import Shown, Stir, Window, in_order, instant, show
 from mediqon.queues.tidings import tidings
 
 RECENT_TOKENS = 5
@@ -221,6 +230,11 @@ def token_view(outlook: Outlook, visit: Visit, *, stale: bool) -> TokenView:
         be_here_by=window.here_by if window and visit.status is Status.BOOKED else None,
         why=why(outlook, visit, public=True),
         message=message(facts, outlook.now),
+        state=facts.state,
+        delay_minutes=facts.delay_minutes,
+        paused_until=_back_at(facts, outlook.now),
+        place=visit.place_rule,
+        because=_because(place),
         version=facts.version,
         stale=stale,
         scheduled_at=visit.scheduled_at,
@@ -230,45 +244,19 @@ def token_view(outlook: Outlook, visit: Visit, *, stale: bool) -> TokenView:
     )
 
 
+def _because(place: Place | None) -> Because | None:
+    if place is None or place.window is None:
+        return None
+    reason = place.window.reason
+    begins = instant(reason.begins) if reason.begins else None
+    return Because(ahead=reason.ahead, each=reason.each, left=reason.left, rests=reason.rests, begins=begins)
+
+
 def why(outlook: Outlook, visit: Visit, *, public: bool = False) -> str:
     """One sentence that explains the place in line; the `public` one never speaks of priority."""
     place = outlook.place(visit)
-    if place is None:
-        return _AFTERWARDS[visit.status]
-    numbers = f" {in_numbers(place.window.reason, outlook.facts.timezone)}" if place.window else ""
-    people = f"{_people(place.ahead)} before this one.{numbers}"
-    if visit.status is Status.BOOKED:
-        return f"Booked; {people} The place is held until the slot and a little after."
-    if visit.priority is Priority.EMERGENCY and not public:
-        return "An emergency goes to the front of the line."
-    if visit.priority is Priority.PRIORITY and not public:
-        return f"Brought forward once by priority; {people}"
-    return f"{_PLACES[visit.place_rule]}; {people}"
-
-
-_PLACES = {
-    PlaceRule.SLOT: "Here and in line by booked time",
-    PlaceRule.LATE: "Here, but too late for the slot: in line as a walk-in from arrival on",
-    PlaceRule.WALK_IN: "Here and in line as a walk-in, behind those booked for this time",
-    PlaceRule.RETURNED: "Back in line after a hold",
-    PlaceRule.MOVED: "Put here by the desk",
-}
-
-
-_AFTERWARDS = {
-    Status.BOOKED: "Booked.",
-    Status.CHECKED_IN: "Here and in line.",
-    Status.CALLED: "Called: please go in.",
-    Status.IN_CONSULTATION: "With the doctor.",
-    Status.ON_HOLD: "On hold: back in line after a word with the desk.",
-    Status.COMPLETED: "Seen by the doctor.",
-    Status.NO_SHOW: "Marked as not come; the desk can put it back in line.",
-    Status.CANCELLED: "Cancelled.",
-}
-
-
-def _people(count: int) -> str:
-    return "nobody goes" if count == 0 else "1 person goes" if count == 1 else f"{count} people go"
+    reason = place.window.reason if place and place.window else None
+    return sentence(visit, place and place.ahead, reason, outlook.facts.timezone, public=public)
 
 
 def _recent(facts: Facts) -> list[str]:

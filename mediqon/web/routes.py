@@ -15,7 +15,8 @@ from mediqon.database import LOST, reading, statements
 from mediqon.errors import NotFound
 from mediqon.given import Feed, Now, Pool
 from mediqon.live.hub import etag
-from mediqon.web.token_page import filled
+from mediqon.web.languages import spoken, texts
+from mediqon.web.token_page import filled, noticed, worded
 
 SQL = statements("hospitals")
 
@@ -63,7 +64,7 @@ def _send(request: Request[Any, Any, Any], file: File, status: int = 200) -> Res
     """Packed for whoever can unpack it; 304 to whoever has it."""
     packed = "gzip" in request.headers.get("accept-encoding", "")
     body = file.packed if packed else file.body
-    headers = {"ETag": etag(body), "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+    headers = {"ETag": etag(body), "Cache-Control": "no-cache", "Vary": "Accept-Encoding, Accept-Language"}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(b"", status_code=304, headers=headers, media_type=file.kind)
     if packed:
@@ -94,25 +95,31 @@ async def desk_page(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 @get("/t/{code:str}", include_in_schema=False)
 async def token_page(request: Request[Any, Any, Any], code: FromPath[str], feed: Feed, now: Now) -> Response[bytes]:
-    """The phone page with the visit in it; with the database away it comes empty and its script asks again."""
-    page = files()["token/index.html"].body.decode()
+    """The phone page with the visit in it; with the database away it comes empty and its script asks again.
+
+    In the language that `?lang=` names, or else the browser's first that we know.
+    """
+    words = texts("token", spoken(request.query_params.get("lang", ""), request.headers.get("accept-language", "")))
+    page = worded(files()["token/index.html"].body.decode(), words)
     try:
-        page = filled(page, await feed.told(code), code=code, now=now)
+        page = filled(page, await feed.told(code), words, code=code, now=now)
     except NotFound:
-        return _send(request, _written(page.replace("One moment", "We do not know this token")), status=404)
+        return _send(request, _written(noticed(page, words["unknown"])), status=404)
     except LOST:
         pass
     return _send(request, _written(page))
 
 
 @get("/t/{code:str}/manifest", include_in_schema=False)
-async def token_manifest(code: FromPath[str], feed: Feed) -> Response[dict[str, Any]]:
+async def token_manifest(request: Request[Any, Any, Any], code: FromPath[str], feed: Feed) -> Response[dict[str, Any]]:
     """Lets a phone keep the page beside its applications, under the token's name. 404 for an unknown code."""
     view = await feed.told(code)
+    language = spoken(request.query_params.get("lang", ""), "")
     manifest: dict[str, Any] = {
         "name": f"{view.token}, {view.hospital}",
         "short_name": view.token,
-        "start_url": f"/t/{code}",
+        "lang": language,
+        "start_url": f"/t/{code}?lang={language}",
         "scope": f"/t/{code}",
         "display": "standalone",
         "background_color": "#f4efe4",

@@ -243,3 +243,19 @@ async def cached(context: BrowserContext, page: Page) -> None:
     await page.reload()
     await page.wait_for_function("navigator.serviceWorker.controller !== null")
     await page.wait_for_load_state("networkidle")
+
+
+SAID = """async (page) => {
+    const inside = (said) => Object.entries(said).map(([name, each]) => [name, shape(each)]);
+    const shape = (said) => typeof said === "object" ? inside(said) : typeof said;
+    const names = ["en", "hi", "es", "ar"];
+    const modules = await Promise.all(names.map((name) => import(`/web/${page}/texts/${name}.js`)));
+    return modules.map((module) => JSON.stringify(shape(module.default)));
+}"""
+
+
+@pytest.mark.parametrize("page", ["display", "kiosk"])
+async def test_every_language_says_the_same_things(devices: Devices, server: Server, page: str) -> None:
+    """In the same order too, so that the files can be read side by side."""
+    start = await devices.open(server.url)
+    assert len(set(await start.evaluate(SAID, page))) == 1

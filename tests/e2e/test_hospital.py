@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.async_api import Locator, Page, expect
 
+from axe import barriers
 from builders import Answer, Clinic, Server
 from devices import Devices
 from walk import log_in, waiting
@@ -143,6 +144,25 @@ class TestAdministration:
             await page.get_by_role("button", name="Save as CSV").click()
         assert (await started.value).suggested_filename == f"report-{clinic.doctor_id}-2026-11-23.csv"
 
+    async def test_the_report_has_everybodys_day_and_a_doctors_month(self, devices: Devices, clinic: Clinic) -> None:
+        other, _ = await clinic.add_doctor(name="Dr Zoe Quist", token_prefix="Z")
+        await clinic.reception.walk_in(other, "Zoltan")
+        await waiting(clinic, "Asha", "Ben")
+        await clinic.doctor.call_next(clinic.doctor_id)
+        page = await at_hospital(devices, clinic, "report")
+        form = page.get_by_role("form", name="Which day")
+        await form.get_by_label("Day").fill("2026-11-23")
+        await form.get_by_label("Doctor").select_option("All doctors")
+        await expect(form.get_by_role("button", name="Save as CSV")).to_be_disabled()
+        await form.get_by_role("button", name="Show").click()
+        await expect(page.get_by_role("row", name=re.compile("Dr A. Rao 2 0 0 0 0 2"))).to_be_visible()
+        await expect(page.get_by_role("row", name=re.compile("Dr Zoe Quist 1 0 0 0 0 1"))).to_be_visible()
+        assert await barriers(page) == []
+        await form.get_by_label("Doctor").select_option("Dr A. Rao")
+        await form.get_by_role("button", name="Show").click()
+        await expect(page.get_by_role("heading", name="Expected times in November 2026")).to_be_visible()
+        assert await barriers(page) == []
+
     async def test_settings_hold_at_once(self, devices: Devices, clinic: Clinic) -> None:
         page = await at_hospital(devices, clinic, "settings")
         form = page.get_by_role("form", name="The hospital")
@@ -179,6 +199,36 @@ class TestKiosk:
         await page.clock.run_for("00:31")
         await page.get_by_role("button", name="Dr A. Rao").click()
         await expect(page.get_by_label("Your name")).to_have_value("")
+
+    async def test_it_speaks_the_language_of_whoever_stands_there_and_then_its_usual_one(
+        self, devices: Devices, clinic: Clinic
+    ) -> None:
+        kiosk = await self.make(clinic)
+        await waiting(clinic, "Ben")
+        page = await devices.open(f"{clinic.server.url}{kiosk['url']}", clock=True)
+        await page.get_by_role("button", name="Dr A. Rao").click()
+        await page.get_by_role("button", name="العربية").click()
+        await expect(page.locator("html")).to_have_attribute("dir", "rtl")
+        assert await barriers(page) == []
+        await page.get_by_role("button", name="خذ رقمًا").click()
+        await expect(page.get_by_text("Dr A. Rao, غرفة 3")).to_be_visible()
+        await expect(page.get_by_text("أمامك شخص واحد")).to_be_visible()
+        await page.get_by_role("button", name="Español").click()
+        await expect(page.get_by_text("1 persona delante")).to_be_visible()
+        assert await barriers(page) == []
+        await page.clock.run_for("00:26")
+        await expect(page.get_by_role("heading", name="Whom would you like to see?")).to_be_visible()
+        await expect(page.locator("html")).to_have_attribute("dir", "ltr")
+
+    async def test_news_of_the_line_leaves_a_finger_on_its_button(self, devices: Devices, clinic: Clinic) -> None:
+        kiosk = await self.make(clinic)
+        page = await devices.open(f"{clinic.server.url}{kiosk['url']}", clock=True)
+        button = page.get_by_role("button", name="Dr A. Rao")
+        await button.focus()
+        await waiting(clinic, "Ben")
+        await page.clock.run_for("00:11")
+        await expect(button).to_contain_text("1 person waiting")
+        await expect(button).to_be_focused()
 
     async def test_a_revoked_kiosk_is_explained(self, devices: Devices, server: Server) -> None:
         page = await devices.open(f"{server.url}/kiosk/nonsense")

@@ -5,9 +5,12 @@ import re
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from builders import Answer, Clinic, Server
+from axe import barriers
+from builders import Answer, Clinic, Server, open_clinic
 from cable import Cable
+from conftest import Clock, serving
 from devices import PHONE, Devices
+from mediqon.settings import Settings
 from walk import waiting
 
 pytestmark = pytest.mark.anyio
@@ -38,7 +41,8 @@ async def test_the_first_view_needs_no_script(chromium: Browser, server: Server,
     await context.close()
 
 
-async def test_the_first_view_is_small(devices: Devices, server: Server, clinic: Clinic) -> None:
+@pytest.mark.parametrize("language", ["en", "hi"])
+async def test_the_first_view_is_small(devices: Devices, server: Server, clinic: Clinic, language: str) -> None:
     (visit,) = await waiting(clinic, "Asha")
     phone = await devices.open(f"{server.url}/", size=PHONE)
     loaded = 0
@@ -49,10 +53,11 @@ async def test_the_first_view_is_small(devices: Devices, server: Server, clinic:
             ".reduce((sum, entry) => sum + entry.transferSize, 0)"
         )
 
-    await phone.goto(f"{server.url}/t/{visit['code']}")
+    await phone.goto(f"{server.url}/t/{visit['code']}?lang={language}")
     await expect(phone.get_by_role("heading", name="A-W01")).to_be_visible()
     await phone.wait_for_load_state("networkidle")
     loaded = await weigh(phone)
+    print(f"{loaded} bytes")
     assert 5_000 < loaded <= FIRST_VIEW_MAX_BYTES
 
 
@@ -131,4 +136,76 @@ async def test_it_can_be_kept_beside_the_applications(devices: Devices, server: 
     phone = await phone_at(devices, server, visit)
     link = await phone.locator("link[rel=manifest]").get_attribute("href")
     manifest = await server.anybody.get(str(link))
-    assert (manifest["start_url"], manifest["display"]) == (f"/t/{visit['code']}", "standalone")
+    assert (manifest["start_url"], manifest["display"]) == (f"/t/{visit['code']}?lang=en", "standalone")
+
+
+async def in_every_state(clinic: Clinic) -> list[str]:
+    """The codes of visits in every state and place in line."""
+    asha, ben, chen, dina, eli = await waiting(clinic, "Asha", "Ben", "Chen", "Dina", "Eli")
+    for _ in (asha, ben):
+        await clinic.doctor.call_next(clinic.doctor_id)
+    await clinic.reception.move(chen, "ON_HOLD")
+    await clinic.reception.move(dina, "NO_SHOW")
+    held = (await waiting(clinic, "Fay"))[0]
+    await clinic.reception.move(held, "ON_HOLD")
+    await clinic.reception.move(held, "CHECKED_IN")
+    booked = await booked_for(clinic, "2026-11-23", "10:30")
+    tomorrow = await booked_for(clinic, "2026-11-24", "10:30")
+    cancelled = await booked_for(clinic, "2026-11-23", "10:40")
+    await clinic.reception.move(cancelled, "CANCELLED")
+    return [each["code"] for each in (asha, ben, chen, dina, eli, held, booked, tomorrow, cancelled)]
+
+
+async def booked_for(clinic: Clinic, date: str, time: str) -> Answer:
+    return await (await clinic.server.patient()).book(clinic.doctor_id, date=date, time=time)
+
+
+LANGUAGES = ["en-GB", "hi-IN", "es-MX", "ar-EG"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_the_script_says_what_the_page_said_before_it_in_every_language(
+    chromium: Browser, settings: Settings, clock: Clock, language: str
+) -> None:
+    async with serving(settings, clock, date_header=False) as server:
+        clinic = await open_clinic(server)
+        codes = await in_every_state(clinic)
+        silent = await chromium.new_context(viewport=PHONE, locale=language, java_script_enabled=False)
+        lively = await chromium.new_context(viewport=PHONE, locale=language)
+        before, after = await silent.new_page(), await lively.new_page()
+        await after.clock.set_fixed_time(clock.now)
+        for trouble in ("delay", "pause", "close"):
+            await clinic.doctor.post(f"/queues/{clinic.doctor_id}/{trouble}", TROUBLE[trouble])
+            for code in codes if trouble == "delay" else codes[-3:-1]:
+                for page in (before, after):
+                    await page.goto(f"{server.url}/t/{code}")
+                await expect(after.locator("[data-part=live]")).to_have_attribute("data-state", "live")
+                said = await ticket(before)
+                assert await ticket(after) == said
+                assert "{" not in said
+                if language == "en-GB":
+                    told = await server.anybody.get(f"/tokens/{code}")
+                    for name in ("headline", "advice", "why", "message"):
+                        assert (told[name] or "") in said, name
+        await silent.close()
+        await lively.close()
+
+
+TROUBLE = {"delay": {"minutes": 25}, "pause": {"minutes": 10}, "close": {"no_show": True}}
+
+
+async def ticket(page: Page) -> str:
+    return " ".join((await page.locator(".ticket").inner_text()).split())
+
+
+async def test_a_reader_can_choose_another_language(devices: Devices, server: Server, clinic: Clinic) -> None:
+    phone = await phone_at(devices, server, await booked(clinic))
+    await phone.get_by_role("link", name="العربية").click()
+    await expect(phone.get_by_role("button", name="أنا هنا")).to_be_visible()
+    await expect(phone.locator("html")).to_have_attribute("dir", "rtl")
+    await expect(phone.get_by_role("link", name="العربية")).to_have_attribute("aria-current", "true")
+    assert await barriers(phone) == []
+    await phone.get_by_role("button", name="أنا هنا").click()
+    await expect(phone.get_by_role("status").last).to_have_text("تم تسجيل حضورك.")
+    await phone.reload()
+    await expect(phone.get_by_text("دورك هو التالي").first).to_be_visible()

@@ -2,18 +2,28 @@
 
 import { get, postOnce } from "/web/shared/api.js";
 import { clockTime, everyMinute, now } from "/web/shared/clock.js";
-import { element, part, say, show, whileBusy, write } from "/web/shared/paper.js";
-import { people, range, roomName } from "/web/shared/words.js";
+import { element, keepRows, mark, part, say, show, whileBusy, write } from "/web/shared/paper.js";
+import { rounded } from "/web/shared/words.js";
+import ar from "/web/kiosk/texts/ar.js";
+import en from "/web/kiosk/texts/en.js";
+import es from "/web/kiosk/texts/es.js";
+import hi from "/web/kiosk/texts/hi.js";
 
 const LOOK_EVERY_MS = 10_000;
 const IDLE_MS = 30_000;
 const TICKET_SHOWN_MS = 25_000;
+const LANGUAGES = { en: "English", hi: "हिन्दी", es: "Español", ar: "العربية" };
+const TEXTS = { en, hi, es, ar };
 const key = decodeURIComponent(location.pathname.split("/")[2] ?? "");
 const path = document.body.dataset.kiosk + encodeURIComponent(key);
 const at = (name) => part(document, name);
 
+const usual = navigator.languages.map((name) => name.split("-")[0]).find((name) => name in TEXTS) ?? "en";
+let texts = en;
 let kiosk = null;
 let chosen = null;
+let ticket = null;
+let trouble = null;
 let step = "";
 let idle = 0;
 
@@ -21,24 +31,47 @@ everyMinute(() => write(at("clock"), kiosk ? clockTime(now(), kiosk.timezone) : 
 setInterval(() => step !== "ticket" && look(), LOOK_EVERY_MS);
 for (const event of ["pointerdown", "keydown"]) addEventListener(event, waitForIdle);
 at("back").onclick = () => turnTo("doctors");
-at("done").onclick = () => turnTo("doctors");
+at("done").onclick = startAnew;
 at("print").onclick = () => print();
 at("name").onsubmit = take;
+at("languages").append(...Object.entries(LANGUAGES).map(([name, words]) => languageButton(name, words)));
+speak(usual);
 look();
+
+function languageButton(name, words) {
+  const button = element("button", { type: "button", class: "quiet", lang: name }, words);
+  button.onclick = () => speak(name);
+  return button;
+}
+
+// Says everything again in that language, whatever is on the screen.
+function speak(name) {
+  texts = TEXTS[name];
+  Object.assign(document.documentElement, { lang: texts.lang, dir: texts.dir });
+  document.title = texts.words.title;
+  for (const node of document.querySelectorAll("[data-word]")) write(node, texts.words[node.dataset.word]);
+  for (const button of at("languages").children) mark(button, "aria-pressed", String(button.lang === name));
+  at("code").alt = texts.code;
+  if (kiosk) draw();
+  if (ticket) drawTicket();
+  if (trouble) explain(trouble);
+}
 
 async function look() {
   try {
     kiosk = await get(path, { anonymous: true });
+    trouble = null;
     draw();
     if (step === "" || step === "closed") turnTo("doctors");
   } catch (error) {
     kiosk = error.status === 404 ? null : kiosk;
-    if (error.status === 404) explain("This kiosk is not in use", "Its link was withdrawn or never existed. The reception gives you a token.");
-    else explain("No connection", "It tries again by itself. The reception gives you a token meanwhile.");
+    explain(error.status === 404 ? "notInUse" : "noConnection");
   }
 }
 
-function explain(title, text) {
+function explain(name) {
+  trouble = name;
+  const [title, text] = texts[name];
   write(at("closed-title"), title);
   write(at("closed-text"), text);
   if (step !== "ticket") turnTo("closed");
@@ -47,20 +80,28 @@ function explain(title, text) {
 function draw() {
   write(at("hospital"), kiosk.hospital);
   write(at("clock"), clockTime(now(), kiosk.timezone));
-  at("doctors").replaceChildren(...kiosk.doctors.map(doctorCard));
+  keepRows(at("doctors"), kiosk.doctors, { key: ({ id }) => id, make: makeCard, fill: drawCard });
 }
 
-function doctorCard(doctor) {
+const whereIs = (doctor, ...more) => [...more, texts.room(doctor.room)].filter(Boolean).join(", ");
+
+function makeCard() {
+  return element("li", {}, element("button", { type: "button" }, element("span", { class: "what" }), element("span", { class: "more" }), element("span", { class: "more" })));
+}
+
+function drawCard(card, doctor) {
+  const button = card.firstElementChild;
+  const [name, where, line] = button.children;
   const closed = doctor.state === "CLOSED";
-  const where = [doctor.specialty, roomName(doctor.room)].filter(Boolean).join(", ");
-  const line = closed ? "closed for today" : `${doctor.waiting ? people(doctor.waiting) : "nobody"} waiting`;
-  const button = element("button", { type: "button", disabled: closed }, element("span", { class: "what" }, doctor.name), element("span", { class: "more" }, where), element("span", { class: "more" }, line));
+  write(name, doctor.name);
+  write(where, whereIs(doctor, doctor.specialty));
+  write(line, closed ? texts.closed : texts.waiting(doctor.waiting));
+  button.disabled = closed;
   button.onclick = () => {
     chosen = doctor;
     write(at("chosen"), doctor.name);
     turnTo("name");
   };
-  return element("li", {}, button);
 }
 
 function turnTo(next) {
@@ -70,16 +111,22 @@ function turnTo(next) {
   if (next === "doctors") {
     at("name").reset();
     say(at("status"), "");
+    ticket = null;
   }
   if (news) document.querySelector(`[data-step="${next}"] h1`).focus();
   if (next === "name") at("name").elements.name.focus();
   waitForIdle();
 }
 
-// Somebody walked away: the next person starts anew, and sees no name.
+// Somebody walked away: the next person starts anew, in the usual language, and sees no name.
 function waitForIdle() {
   clearTimeout(idle);
-  if (step === "name" || step === "ticket") idle = setTimeout(() => turnTo("doctors"), step === "ticket" ? TICKET_SHOWN_MS : IDLE_MS);
+  idle = setTimeout(startAnew, step === "ticket" ? TICKET_SHOWN_MS : IDLE_MS);
+}
+
+function startAnew() {
+  speak(usual);
+  if (step === "name" || step === "ticket") turnTo("doctors");
 }
 
 function take(event) {
@@ -89,17 +136,22 @@ function take(event) {
     try {
       showTicket(await postOnce(`${path}/walk-in`, { doctor_id: chosen.id, ...(name && { name }) }));
     } catch (error) {
-      say(at("status"), error.message, "bad");
+      say(at("status"), texts.refusals[error.code] ?? texts.refused, "bad");
     }
   });
 }
 
 function showTicket({ code, view }) {
-  write(at("token"), view.token);
-  write(at("where"), [view.doctor.name, roomName(view.doctor.room)].filter(Boolean).join(", "));
-  const ahead = view.ahead ? `${people(view.ahead)} ahead` : "You are next";
-  const when = view.ahead && view.expected_from ? `, between ${range(view.expected_from, view.expected_to, view.timezone).replace("–", " and ")}` : "";
-  write(at("when"), ahead + when);
+  ticket = view;
+  drawTicket();
   at("code").src = `/qr/t/${encodeURIComponent(code)}`;
   turnTo("ticket");
+}
+
+function drawTicket() {
+  const { token, doctor, ahead, expected_from: from, expected_to: to, timezone } = ticket;
+  write(at("token"), token);
+  write(at("where"), whereIs(doctor, doctor.name));
+  const between = ahead && from && texts.between(clockTime(rounded(from, Math.floor), timezone), clockTime(rounded(to, Math.ceil), timezone));
+  write(at("when"), [ahead ? texts.ahead(ahead) : texts.next, between].filter(Boolean).join(texts.dir === "rtl" ? "، " : ", "));
 }

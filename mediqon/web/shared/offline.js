@@ -21,7 +21,8 @@ async function networkFirst(request) {
     if (answer.ok) cache.put(request, answer.clone());
     return answer;
   });
-  const kept = await cache.match(request);
+  // A page is kept in the language it was last read in, whichever is asked for.
+  const kept = (await cache.match(request)) ?? (await cache.match(request, { ignoreSearch: true }));
   if (!kept) return fromNetwork;
   const late = new Promise((done) => setTimeout(() => done(kept), PATIENCE_MS));
   return Promise.race([fromNetwork.then((answer) => (answer.status >= 500 ? kept : answer)).catch(() => kept), late]);

@@ -36,8 +36,12 @@ export function people(count) {
 
 /** "Room 3" for a room that is a number, the room's own words otherwise ("Ground floor, left"). */
 export function roomName(room) {
-  if (!room) return "";
-  return /^[\dA-Z][\dA-Z-]{0,4}$/i.test(room) ? `Room ${room}` : room;
+  return isNumbered(room) ? `Room ${room}` : room;
+}
+
+/** Whether a room is a number, such as 3 or B-12, and not words. */
+export function isNumbered(room) {
+  return /^[\dA-Z][\dA-Z-]{0,4}$/i.test(room);
 }
 
 /** "Live", "Connecting …", "Not live since 10:42": what a page says of itself. */

@@ -1,7 +1,8 @@
 // What a patient does with their own visit: I am here, I am late, I am not coming. Which of these the server says.
 
-import { post } from "/web/shared/api.js";
-import { mark, part, say, show, whileBusy } from "/web/shared/paper.js";
+import { post, Refusal } from "/web/shared/api.js";
+import { mark, part, say, show, whileBusy, write } from "/web/shared/paper.js";
+import { fill, texts } from "/web/token/words.js";
 
 const at = (name) => part(document, name);
 
@@ -25,20 +26,27 @@ export function wireOwn(path, take) {
       take(await post(`${path}/${verb}`, body, { anonymous: true }));
       say(at("status"), done, "good");
     } catch (error) {
-      say(at("status"), error.message, "bad");
+      say(at("status"), inWords(error), "bad");
     }
   });
-  at("check-in").onclick = () => press(at("check-in"), "check-in", {}, "You are checked in.");
+  for (const button of at("how-late").children) if (button.dataset.late > 0) write(button, fill("minutes", { n: button.dataset.late }));
+  at("check-in").onclick = () => press(at("check-in"), "check-in", {}, texts.checked_in);
   at("late").onclick = () => open("late", "how-late", at("how-late").hidden);
   at("how-late").onclick = async ({ target }) => {
     const minutes = Number(target.dataset.late);
     if (!target.dataset.late) return;
-    await press(target, "late", { minutes }, minutes ? `The clinic knows that you come about ${minutes} minutes late.` : "The clinic knows that you come on time.");
+    await press(target, "late", { minutes }, minutes ? fill("late_known", { n: minutes }) : texts.on_time_known);
     open("late", "how-late", false);
   };
   at("cancel").onclick = () => ask(true);
   at("keep").onclick = () => ask(false);
-  at("really").onclick = () => press(at("really"), "cancel", {}, "Your visit is cancelled.").then(() => show(at("sure"), false));
+  at("really").onclick = () => press(at("really"), "cancel", {}, texts.cancelled_now).then(() => show(at("sure"), false));
+}
+
+// The server explains itself in English.
+function inWords(error) {
+  if (!(error instanceof Refusal)) return texts.unreachable;
+  return texts.lang === "en" ? error.message : texts.refused;
 }
 
 function open(button, choices, shown) {

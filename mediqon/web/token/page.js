@@ -1,17 +1,17 @@
 // One patient's own token: fetched by its code, refetched whenever its doctor's line moves.
 
 import { conditional } from "/web/shared/api.js";
-import { clockTime, dateOf, dayName, now } from "/web/shared/clock.js";
+import { now } from "/web/shared/clock.js";
 import { LiveLine, isOlder } from "/web/shared/live.js";
 import { mark, part, show, write } from "/web/shared/paper.js";
-import { about, liveState, liveWords, range, roomName } from "/web/shared/words.js";
+import { liveState } from "/web/shared/words.js";
 import { drawOwn, wireOwn } from "/web/token/own.js";
+import { livenessWords, texts, words } from "/web/token/words.js";
 
 // A whole waiting room hears of the same change: spread its questions.
 const SPREAD_MS = 400;
 const REFRESH_MS = 30_000;
 const RETRY_MS = 3_000;
-const NEXT_WITHIN_MS = 5 * 60_000;
 const NEAR = 1;
 const CALLED_BUZZ_MS = [400, 150, 400, 150, 400];
 const NEAR_BUZZ_MS = [200, 100, 200];
@@ -49,8 +49,8 @@ async function looked() {
     await refetch();
     return true;
   } catch (error) {
-    if (error.status === 404) return explain("We do not know this token", "Please check the link, or ask at the reception.");
-    explain("No connection", "Trying again by itself.");
+    if (error.status === 404) return explain(texts.unknown);
+    explain(texts.no_connection);
     setTimeout(start, RETRY_MS * (0.7 + 0.6 * Math.random()));
     return false;
   }
@@ -111,14 +111,12 @@ function draw() {
   show(at("hint"), true);
   drawLiveness();
   at("visit").dataset.status = visit.status;
-  write(at("token"), visit.token);
+  const said = words(visit, isLive());
+  for (const [name, text] of Object.entries(said)) write(at(name), text);
   mark(at("token"), "data-long", Math.min(8, visit.token.length));
-  write(at("hospital"), visit.hospital);
-  write(at("headline"), visit.headline);
-  write(at("advice"), visit.advice);
-  document.title = `${visit.token} · ${visit.headline}`;
-  drawTimes();
-  drawFacts();
+  show(at("times"), Boolean(said.about));
+  show(at("message"), Boolean(said.message));
+  document.title = `${visit.token} · ${said.headline}`;
   drawOwn(visit, path);
 }
 
@@ -130,37 +128,10 @@ function isLive() {
 function drawLiveness() {
   const shown = isLive() ? { live: true } : { ...liveness, live: false, since: liveness.since ?? fetchedAt };
   at("live").dataset.state = liveState(shown);
-  write(at("live"), shown.live || shown.connecting ? liveWords(shown) : `Showing ${clockTime(shown.since, visit.timezone)}`);
+  write(at("live"), livenessWords(shown, visit.timezone));
 }
 
-function drawTimes() {
-  const waiting = visit.status === "BOOKED" || visit.status === "CHECKED_IN";
-  const soon = visit.expected_at && visit.ahead === 0 && Date.parse(visit.expected_at) - now() < NEXT_WITHIN_MS;
-  const known = waiting && isLive() && visit.expected_at && !soon;
-  show(at("times"), waiting);
-  write(at("about"), known ? about(visit.expected_at, visit.timezone) : timeless(waiting, soon));
-  write(at("range"), known && visit.expected_from ? `(${range(visit.expected_from, visit.expected_to, visit.timezone)})` : "");
-  const arrive = known && visit.status === "BOOKED" || known && visit.ahead > 0;
-  write(at("be-here"), arrive && visit.be_here_by ? `Be here by ${clockTime(visit.be_here_by, visit.timezone)}` : "");
-}
-
-function timeless(waiting, soon) {
-  if (!waiting) return "";
-  if (!isLive()) return "No expected time while the connection is lost";
-  return soon ? "Within a few minutes" : "No expected time yet";
-}
-
-function drawFacts() {
-  show(at("message"), Boolean(visit.message));
-  write(at("message"), visit.message);
-  write(at("doctor"), visit.doctor.name);
-  write(at("room"), roomName(visit.doctor.room));
-  write(at("serving"), visit.now_serving.join(", ") || "nobody yet");
-  write(at("day"), visit.date === dateOf(now(), visit.timezone) ? "Today" : dayName(visit.date));
-  write(at("why"), isLive() ? visit.why : "");
-}
-
-function explain(title, text) {
+function explain([title, text]) {
   show(at("visit"), false);
   show(at("notice"), true);
   write(at("notice-title"), title);
