@@ -5,6 +5,7 @@ and PENDING_MAX are waiting. A crowd of refusals that are alike is one entry wit
 """
 
 import time
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 
 import asyncpg
@@ -21,6 +22,8 @@ PENDING_MAX = 2000
 LOOK_AGAIN_SECONDS = 600.0
 """Somebody who looks at the same thing again and again is noted once in so long, per process."""
 LOOKS_MAX = 20_000
+REFUSALS_MAX = 100
+"""Entries of refusals that one asker at one address may fill in LOOK_AGAIN_SECONDS; further ones are counted in one."""
 SEAL_EVENTS_SECONDS = 60.0
 DROPPED_AT_ONCE = timedelta(days=31)
 
@@ -34,6 +37,8 @@ class Logbook:
         self._pending: dict[Kind, Note] = {}
         self._left_out = 0
         self._looks: dict[Kind, float] = {}
+        self._refusals: Counter[tuple[int | None, str | None]] = Counter()
+        self._refusals_since = 0.0
         self._sealed_at = -SEAL_EVENTS_SECONDS
 
     def note(self, note: Note) -> None:
@@ -45,6 +50,18 @@ class Logbook:
             self._pending[note.kind] = note
         else:
             self._left_out += 1
+
+    def refusal(self, note: Note) -> None:
+        """The same, but who is refused without end fills no logbook: then only how often is written."""
+        now = time.monotonic()
+        if now - self._refusals_since >= LOOK_AGAIN_SECONDS or len(self._refusals) >= LOOKS_MAX:
+            self._refusals.clear()
+            self._refusals_since = now
+        asker = (note.actor_id, note.address)
+        self._refusals[asker] += note.kind not in self._pending
+        if self._refusals[asker] > REFUSALS_MAX:
+            note = msgspec.structs.replace(note, action="refused again", object="", outcome=0)
+        self.note(note)
 
     def look(self, note: Note) -> None:
         """The same, once in LOOK_AGAIN_SECONDS."""

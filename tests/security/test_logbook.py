@@ -134,6 +134,19 @@ async def test_log_ins_refusals_looks_and_changes_are_noted_with_who_where_and_w
         assert secret not in text
 
 
+async def test_who_is_refused_without_end_fills_no_logbook(settings: Settings, clock: Clock) -> None:
+    asked = 3 * logbook.REFUSALS_MAX
+    async with serving(settings, clock) as server:
+        for number in range(asked):
+            refused(await server.anybody.get(f"/appointments/{number}"), 401, "unauthenticated")
+    async with connection(settings) as conn:
+        rows = await conn.fetch("select action, times from audit where action <> $1", seals.SEAL)
+    assert sum(row["times"] for row in rows) == asked
+    again = [row["times"] for row in rows if row["action"] == "refused again"]
+    assert sum(again) == asked - logbook.REFUSALS_MAX
+    assert len(rows) - len(again) == logbook.REFUSALS_MAX
+
+
 async def test_what_was_noted_last_is_written_when_the_server_stops(settings: Settings, clock: Clock) -> None:
     async with serving(settings, clock) as server:
         refused(await server.anybody.get("/auth/me"), 401, "unauthenticated")
