@@ -42,7 +42,7 @@ from mediqon.auth import forgetting
 from mediqon.auth.access import provide_actor
 from mediqon.auth.audit import key_of
 from mediqon.auth.ended import REFRESH_SECONDS, EndedSessions
-from mediqon.auth.logbook import WRITE_SECONDS, Logbook
+from mediqon.auth.logbook import WRITE_SECONDS, Logbook, drop_old
 from mediqon.auth.noted import note_success
 from mediqon.auth.throttle import Throttle
 from mediqon.database import LOST, Pool, open_pool, reading
@@ -111,7 +111,8 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
             ended = EndedSessions()
             await ended.refresh(pool, now=clock())
             throttle = Throttle(settings.redis_url, f"{installation}:{settings.db_name}")
-            logbook = Logbook(pool, key_of(settings.audit_secrets[0]))
+            key = key_of(settings.audit_secrets[0])
+            logbook = Logbook(pool, key)
             app.state.update({"pool": pool, "feed": feed})
             app.state.update({"bookings": Counter(pool, feed, sell), "moves": Counter(pool, feed, move)})
             app.state.update({"ended": ended, "throttle": throttle, "logbook": logbook})
@@ -121,6 +122,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
                 every(forgetting.EVERY_SECONDS, lambda: forgetting.forget_old(pool, clock())),
                 every(REFRESH_SECONDS, lambda: ended.refresh(pool, now=clock())),
                 every(WRITE_SECONDS, lambda: logbook.write(clock())),
+                every(forgetting.EVERY_SECONDS, lambda: drop_old(pool, key, days=settings.audit_days, now=clock())),
                 measuring.watch_loop(),
                 measuring.watch_feed(feed),
             )

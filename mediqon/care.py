@@ -95,16 +95,17 @@ def forget(patient: int | None, before: datetime | None, dry_run: bool, yes: boo
 
 async def _forget(settings: Settings, patient: int | None, before: date | None, dry_run: bool) -> "Forgotten":
     from mediqon import database, embedded, erasure
+    from mediqon.auth.audit import key_of
 
     async with embedded.servers(settings, say=terminal.say) as filled:
         await database.migrate(filled)
         async with database.connection(filled) as conn:
-            by = getuser()
+            by, key = getuser(), key_of(filled.audit_secrets[0])
             if patient is not None:
-                return await erasure.forget_patient(conn, patient, by=by, dry_run=dry_run)
+                return await erasure.forget_patient(conn, patient, by=by, key=key, dry_run=dry_run)
             assert before is not None
             today = datetime.now(UTC).date()
-            return await erasure.forget_before(conn, before, today=today, by=by, dry_run=dry_run)
+            return await erasure.forget_before(conn, before, today=today, by=by, key=key, dry_run=dry_run)
 
 
 @click.command("export-day")

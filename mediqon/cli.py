@@ -217,7 +217,8 @@ def verify_audit(json_output: bool) -> None:
             click.echo(f"{finding.day} number {finding.number}: {finding.problem}")
         click.echo(
             f"{report.entries} entries of {report.days} days and {report.events_sealed} sealed events checked, "
-            f"{len(report.findings)} broken. Last seal: {report.last_seal or 'none'}"
+            f"{report.events_forgotten} of them forgotten, {len(report.findings)} broken. "
+            f"Last seal: {report.last_seal or 'none'}"
         )
     sys.exit(1 if report.findings else 0)
 

@@ -1,9 +1,11 @@
 """Forgetting people: names, addresses and reasons go, visits stay as numbers, and that it was done is recorded."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 
+from mediqon.auth import logbook, seals
+from mediqon.auth.audit import Note
 from mediqon.database import Connection, statements
 from mediqon.errors import NotFound
 from mediqon.settings import SettingsError
@@ -28,8 +30,11 @@ class _DryRun(Exception):
     """Takes everything back."""
 
 
-async def forget_patient(conn: Connection, patient_id: int, *, by: str, dry_run: bool = False) -> Forgotten:
-    """Forgets one patient. Raises NotFound, or SettingsError while a visit is open: somebody has to call that name."""
+async def forget_patient(conn: Connection, patient_id: int, *, by: str, key: bytes, dry_run: bool = False) -> Forgotten:
+    """Forgets one patient; `key` seals the logbook.
+
+    Raises NotFound, or SettingsError while a visit is open: somebody has to call that name.
+    """
     row = await conn.fetchrow(SQL.find_patient, patient_id)
     if row is None or row["role"] != "patient":
         raise NotFound(f"There is no patient {patient_id}.")
@@ -39,10 +44,12 @@ async def forget_patient(conn: Connection, patient_id: int, *, by: str, dry_run:
         raise SettingsError(
             f"Patient {patient_id} has {row['open_visits']} open visits: complete or cancel them first."
         )
-    return await _forget(conn, [patient_id], None, f"patient {patient_id}", by, dry_run=dry_run)
+    return await _forget(conn, [patient_id], None, f"patient {patient_id}", by, key, dry_run=dry_run)
 
 
-async def forget_before(conn: Connection, day: date, *, today: date, by: str, dry_run: bool = False) -> Forgotten:
+async def forget_before(
+    conn: Connection, day: date, *, today: date, by: str, key: bytes, dry_run: bool = False
+) -> Forgotten:
     """Forgets everybody who has had no visit since `day`, and all words written before it.
 
     Raises SettingsError unless the day is over everywhere.
@@ -50,16 +57,16 @@ async def forget_before(conn: Connection, day: date, *, today: date, by: str, dr
     if day >= today - timedelta(days=1):
         raise SettingsError(f"{day} is not over everywhere: choose a day before {today - timedelta(days=1)}.")
     idle = [row["id"] for row in await conn.fetch(SQL.idle_patients, day)]
-    return await _forget(conn, idle, day, f"before {day}", by, dry_run=dry_run)
+    return await _forget(conn, idle, day, f"before {day}", by, key, dry_run=dry_run)
 
 
 async def _forget(
-    conn: Connection, patients: list[int], day: date | None, what: str, by: str, *, dry_run: bool
+    conn: Connection, patients: list[int], day: date | None, what: str, by: str, key: bytes, *, dry_run: bool
 ) -> Forgotten:
     counted = Forgotten(0, 0, 0, 0, 0, dry_run)
     try:
         async with conn.transaction():
-            counted = await _erase(conn, patients, day, what, by, dry_run=dry_run)
+            counted = await _erase(conn, patients, day, what, by, key, dry_run=dry_run)
             if dry_run:
                 raise _DryRun
     except _DryRun:
@@ -68,7 +75,7 @@ async def _forget(
 
 
 async def _erase(
-    conn: Connection, patients: list[int], day: date | None, what: str, by: str, *, dry_run: bool
+    conn: Connection, patients: list[int], day: date | None, what: str, by: str, key: bytes, *, dry_run: bool
 ) -> Forgotten:
     forgetting = await conn.fetchval(SQL.record, by, what)
     await conn.execute(SQL.move_days_on, patients)
@@ -81,5 +88,17 @@ async def _erase(
     else:
         await conn.execute(SQL.forget_days, day)
     reasons = await conn.fetchval(SQL.forget_reasons, patients, day)
-    events = await conn.fetchval(SQL.forget_events, patients, day, forgetting)
+    events = await _forget_words(conn, patients, day, forgetting, key)
     return Forgotten(people["patients"], people["accounts"], people["visits"], reasons, events, dry_run)
+
+
+async def _forget_words(conn: Connection, patients: list[int], day: date | None, forgetting: int, key: bytes) -> int:
+    """Takes the words out of visits' stories, and seals those again that were sealed with them; returns how many."""
+    now = datetime.now(UTC)
+    await logbook.lock(conn)
+    events = [row["id"] for row in await conn.fetch(SQL.find_words, patients, day)]
+    intact = await seals.intact(conn, seals.holding(seals.in_force(await logbook.seals(conn)), events))
+    await conn.execute(SQL.forget_events, events, forgetting)
+    done = Note(at=now, action="forget", object=f"forgetting_id={forgetting}", outcome=0)
+    await logbook.append(conn, [done, *await seals.seal_again(conn, intact, now)], now, key)
+    return len(events)

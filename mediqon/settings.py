@@ -29,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     jwt_secret: str = ""
     jwt_secret_previous: str = ""
     audit_key: str = ""
+    audit_days: int = 0
     data_dir: Path = Path(".mediqon")
     db_pool: int = 8
     public_url: str = ""
@@ -72,6 +73,7 @@ VARIABLES = {
     "JWT_SECRET": "jwt_secret",
     "MEDIQON_JWT_SECRET_PREVIOUS": "jwt_secret_previous",
     "MEDIQON_AUDIT_KEY": "audit_key",
+    "MEDIQON_AUDIT_DAYS": "audit_days",
     "MEDIQON_DATA_DIR": "data_dir",
     "MEDIQON_DB_POOL": "db_pool",
     "MEDIQON_PUBLIC_URL": "public_url",
@@ -130,6 +132,10 @@ def _checked(settings: Settings) -> Settings:
             )
     if settings.log_level.lower() not in LOG_LEVELS:
         raise SettingsError(f"MEDIQON_LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}, not {settings.log_level}.")
+    if settings.audit_days < 0:
+        raise SettingsError(
+            f"MEDIQON_AUDIT_DAYS must be a number of days, or 0 to keep all, not {settings.audit_days}."
+        )
     for variable, count in (
         ("MEDIQON_DB_POOL", settings.db_pool),
         ("MEDIQON_SOCKETS_PER_ADDRESS", settings.sockets_per_address),

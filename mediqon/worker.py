@@ -26,7 +26,7 @@ from mediqon.settings import Settings, read_settings
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
 
-# Longer than proxies keep a connection to us (nginx 60 s, Caddy 120): they must not send a booking into one just closed.
+# Longer than proxies keep one to us (nginx 60 s, Caddy 120): they must not send a booking into one just closed.
 KEEP_ALIVE_S = 130
 GRACEFUL_S = 3  # for requests in flight, and for sockets whose client does not read
 # Then whatever hangs is cut off: uvicorn bounds neither the shutdown of the application nor its threads.

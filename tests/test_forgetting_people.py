@@ -11,11 +11,13 @@ from builders import Answer, Clinic, Server
 from commands import mediqon
 from conftest import Clock
 from mediqon import erasure
+from mediqon.auth.audit import key_of
 from mediqon.database import connection
 from mediqon.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
+KEY = key_of("k" * 40)
 SECRETS = ("Erika", "Mustermann", "0700", "erika@", "headache", "fainted", "asked for it")
 
 
@@ -100,11 +102,11 @@ async def test_before_a_date_whoever_came_later_is_kept_but_old_words_go(server:
     async with connection(server.settings) as conn:
         limit = day + timedelta(days=1)
         years_later = limit + timedelta(days=999)
-        tried = await erasure.forget_before(conn, limit, today=years_later, by="test", dry_run=True)
+        tried = await erasure.forget_before(conn, limit, today=years_later, by="test", key=KEY, dry_run=True)
         assert "Mustermann" in await everything(server.settings)
-        done = await erasure.forget_before(conn, limit, today=years_later, by="test")
+        done = await erasure.forget_before(conn, limit, today=years_later, by="test", key=KEY)
         assert done == msgspec.structs.replace(tried, dry_run=False)
-        again = await erasure.forget_before(conn, limit, today=years_later, by="test")
+        again = await erasure.forget_before(conn, limit, today=years_later, by="test", key=KEY)
         assert (done.patients, again) == (1, erasure.Forgotten(0, 0, 0, 0, 0, dry_run=False))
         await conn.execute("delete from idempotency_keys")  # as happens a day later
     left = await everything(server.settings)

@@ -1,12 +1,12 @@
 """Selling seats: those who wait are served together, in one transaction. Refusals are told to each alone."""
 
-import secrets
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 import asyncpg
 
+from mediqon.appointments.codes import new_code
 from mediqon.appointments.models import Done, SomebodyElse
 from mediqon.auth.models import Actor, Role
 from mediqon.database import Connection, statements
@@ -28,8 +28,6 @@ from mediqon.queues.days import Change, DayBusy, Known
 from mediqon.queues.models import OVER, DayKey, Facts, PlaceRule, Priority, QueueState, Status, Visit
 
 SQL = statements("appointments")
-CODE_BYTES = 12
-"""96 random bits: the public handle of a visit."""
 
 
 class Order(NamedTuple):
@@ -111,7 +109,7 @@ class Counter:
         except Problem as problem:
             return problem
         token = calendar.token_label(self._facts.token_prefix, seat.number)
-        draft = Draft(order, seat, token, secrets.token_urlsafe(CODE_BYTES))
+        draft = Draft(order, seat, token, new_code())
         if order.somebody is None:
             self._served[order.actor.id] = draft
         return draft

@@ -8,7 +8,7 @@ from litestar import Request, Response, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from mediqon.appointments import booking, moving, walk_ins
+from mediqon.appointments import booking, codes, moving, walk_ins
 from mediqon.appointments.booking import Order
 from mediqon.appointments.counter import Counter
 from mediqon.appointments.models import Booking, Done, OwnAppointments, WalkIn
@@ -135,6 +135,23 @@ async def transfer(
     return await _show_moved(feed, moved, now)
 
 
+@post("/appointments/{appointment_id:int}/new-code", status_code=200, guards=[staff_only], security=SECURITY)
+async def renew_code(
+    request: Request[Any, Any, Any], appointment_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now
+) -> Appointment | Response[bytes]:
+    """Takes a visit's public code back and gives it another one: the old link is unknown. Honours `Idempotency-Key`."""
+    attempt = await idempotency.attempt(request, actor.id)
+    async with transaction(pool) as conn:
+        if replay := await idempotency.earlier(conn, attempt, now=now):
+            return replay
+        before = await days.lock_visit(conn, appointment_id, actor, feed.known)
+        facts = await codes.renew(conn, before, appointment_id, actor=actor, now=now)
+        answer = _view(facts, appointment_id, now)
+        await idempotency.keep(conn, attempt, answer, status=200)
+    await feed.publish(facts)
+    return answer
+
+
 @post(
     "/appointments/{appointment_id:int}/reschedule",
     status_code=200,
@@ -191,4 +208,4 @@ def _of(outlook: Outlook, visit_id: int) -> Appointment:
     return appointment(outlook, outlook.facts.visit(visit_id))
 
 
-ROUTES = [book, walk_in, move, transfer, reschedule, list_own, get_one]
+ROUTES = [book, walk_in, move, transfer, renew_code, reschedule, list_own, get_one]

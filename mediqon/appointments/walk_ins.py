@@ -1,9 +1,8 @@
 """Taking in somebody who is here without an appointment."""
 
-import secrets
 from datetime import datetime
 
-from mediqon.appointments.booking import CODE_BYTES
+from mediqon.appointments.codes import new_code
 from mediqon.appointments.models import Done, SomebodyElse
 from mediqon.auth.models import Actor, Role, holder
 from mediqon.database import Connection, statements
@@ -39,7 +38,7 @@ async def walk_in(
     patient_id = await conn.fetchval(
         statements("auth").insert_user, Role.PATIENT, name, None, somebody.phone, None, None
     )
-    token, code = calendar.walk_in_label(facts.token_prefix, number), secrets.token_urlsafe(CODE_BYTES)
+    token, code = calendar.walk_in_label(facts.token_prefix, number), new_code()
     due = rules.due_walk_in(priority, policy=facts.settings, now=now)
     where = facts.hospital_id, *facts.key, patient_id
     visit_id = await conn.fetchval(SQL.insert_walk_in, *where, number, token, code, priority, reason, due, now)

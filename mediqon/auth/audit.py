@@ -99,11 +99,11 @@ def chained(notes: Iterable[Note], last: Link | None, key: bytes, *, today: date
     return entries
 
 
-def findings(entries: Iterable[Entry], keys: Sequence[bytes]) -> list[Finding]:
-    """Every break in the chain; none in one that nobody touched."""
+def findings(entries: Iterable[Entry], keys: Sequence[bytes], *, after: Link | None = None) -> list[Finding]:
+    """Every break in the chain; none in one that nobody touched. `after`: what stood before its first entry."""
     known = {name_of(key): key for key in keys}
     found: list[Finding] = []
-    last: Link | None = None
+    last = after
     for entry in entries:
         if problem := _problem(entry, last, known):
             found.append(Finding(entry.day, entry.number, problem))

@@ -5,12 +5,15 @@ and PENDING_MAX are waiting. A crowd of refusals that are alike is one entry wit
 """
 
 import time
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
 
+import asyncpg
 import msgspec
 
 from mediqon.auth import audit
 from mediqon.auth.audit import Entry, Finding, Kind, Link, Note
+from mediqon.auth.seals import DROP, SEAL, SEAL_AGAIN, check, in_force, intact, reach, seal, seal_again
 from mediqon.database import Connection, Pool, statements, transaction
 
 SQL = statements("audit")
@@ -19,11 +22,10 @@ PENDING_MAX = 2000
 LOOK_AGAIN_SECONDS = 600.0
 """Somebody who looks at the same thing again and again is noted once in so long, per process."""
 LOOKS_MAX = 20_000
+REFUSALS_MAX = 100
+"""Entries of refusals that one asker at one address may fill in LOOK_AGAIN_SECONDS; further ones are counted in one."""
 SEAL_EVENTS_SECONDS = 60.0
-SETTLED = timedelta(seconds=60)
-"""No transaction lasts longer: events that old are all visible."""
-EVENTS_AT_ONCE = 10_000
-SEAL_EVENTS = "seal events"
+DROPPED_AT_ONCE = timedelta(days=31)
 
 
 class Logbook:
@@ -35,6 +37,8 @@ class Logbook:
         self._pending: dict[Kind, Note] = {}
         self._left_out = 0
         self._looks: dict[Kind, float] = {}
+        self._refusals: Counter[tuple[int | None, str | None]] = Counter()
+        self._refusals_since = 0.0
         self._sealed_at = -SEAL_EVENTS_SECONDS
 
     def note(self, note: Note) -> None:
@@ -46,6 +50,18 @@ class Logbook:
             self._pending[note.kind] = note
         else:
             self._left_out += 1
+
+    def refusal(self, note: Note) -> None:
+        """The same, but who is refused without end fills no logbook: then only how often is written."""
+        now = time.monotonic()
+        if now - self._refusals_since >= LOOK_AGAIN_SECONDS or len(self._refusals) >= LOOKS_MAX:
+            self._refusals.clear()
+            self._refusals_since = now
+        asker = (note.actor_id, note.address)
+        self._refusals[asker] += note.kind not in self._pending
+        if self._refusals[asker] > REFUSALS_MAX:
+            note = msgspec.structs.replace(note, action="refused again", object="", outcome=0)
+        self.note(note)
 
     def look(self, note: Note) -> None:
         """The same, once in LOOK_AGAIN_SECONDS."""
@@ -73,49 +89,84 @@ class Logbook:
 
     async def _append(self, notes: list[Note], now: datetime, *, seals: bool) -> None:
         async with transaction(self._pool) as conn:
-            await conn.execute(SQL.lock_logbook)
-            sealed = await _seal_events(conn, now) if seals else None
-            row = await conn.fetchrow(SQL.last_entry)
-            last = Link(*row) if row else None
-            more = [sealed] if sealed else []
-            entries = audit.chained([*notes, *more], last, self._key, today=now.astimezone(UTC).date())
-            await conn.executemany(SQL.append, [msgspec.structs.astuple(entry) for entry in entries])
+            await lock(conn)
+            sealed = await seal(conn, now) if seals else None
+            await append(conn, [*notes, sealed] if sealed else notes, now, self._key)
         if seals:
             self._sealed_at = time.monotonic()
 
 
+async def lock(conn: Connection) -> None:
+    """Nobody else writes until the transaction ends."""
+    await conn.execute(SQL.lock_logbook)
+
+
+async def append(conn: Connection, notes: list[Note], now: datetime, key: bytes) -> None:
+    """Ties the notes to the end of the chain. The caller holds the lock."""
+    row = await conn.fetchrow(SQL.last_entry)
+    entries = audit.chained(notes, Link(*row) if row else None, key, today=now.astimezone(UTC).date())
+    await conn.executemany(SQL.append, [msgspec.structs.astuple(entry) for entry in entries])
+
+
+async def seals(conn: Connection) -> list[Entry]:
+    """Every entry that seals visits' stories, or says what was dropped."""
+    return [_entry(row) for row in await conn.fetch(SQL.seals, [SEAL, SEAL_AGAIN, DROP])]
+
+
+async def drop_old(pool: Pool, key: bytes, *, days: int, now: datetime) -> None:
+    """Drops entries older than so many days, at most DROPPED_AT_ONCE of them; 0 keeps all.
+
+    The last of them and the visits' stories that they sealed are sealed again first, so that the rest can be verified.
+    """
+    today = now.astimezone(UTC).date()
+    async with transaction(pool) as conn:
+        first = await conn.fetchval(SQL.first_day)
+        if not days or first is None or first >= today - timedelta(days=days):
+            return
+        await lock(conn)
+        before = min(today - timedelta(days=days), first + DROPPED_AT_ONCE)
+        sealing = await seals(conn)
+        sealed = [each for each in in_force(sealing) if each.entry.day < before]
+        notes = await seal_again(conn, await intact(conn, sealed), now)
+        row = await conn.fetchrow(SQL.last_before, before)
+        if row is not None:  # unless another process has been quicker
+            day, number, end = row
+            last = reach(entry for entry in sealing if entry.day < before or entry.action == DROP)
+            notes.append(Note(at=now, action=DROP, object=f"{before} {day} {number} {end.hex()} {last}", outcome=0))
+            await append(conn, notes, now, key)
+            await conn.execute(SQL.allow_dropping)
+            await conn.execute(SQL.drop, before)
+            await conn.execute(SQL.refuse_dropping)
+
+
 class Report(msgspec.Struct, frozen=True):
-    """What a check of the logbook has found. `last_seal`: of the newest entry, hexadecimal."""
+    """What a check of the logbook has found. `events_forgotten`: of the sealed ones, those whose words were taken out.
+    `last_seal`: of the newest entry, hexadecimal.
+    """
 
     entries: int
     days: int
     events_sealed: int
+    events_forgotten: int
     last_seal: str
     findings: list[Finding]
 
 
 async def verify(conn: Connection, keys: list[bytes]) -> Report:
     """Checks every seal, and the visits' stories against theirs. Reads all of it."""
-    entries = [msgspec.convert({**row}, Entry) for row in await conn.fetch(SQL.entries)]
-    found = audit.findings(entries, keys)
-    after = sealed = 0
-    for entry in entries:
-        if entry.action == SEAL_EVENTS:
-            last, events, digest = entry.object.split()
-            row = await conn.fetchrow(SQL.digest_events, after, int(last), None, EVENTS_AT_ONCE * 2)
-            if row is None or (row["digest"] or b"").hex() != digest:
-                found.append(Finding(entry.day, entry.number, f"events {after + 1} to {last} were changed"))
-            after, sealed = int(last), sealed + int(events)
+    entries = [_entry(row) for row in await conn.fetch(SQL.entries)]
+    found = audit.findings(entries, keys, after=_dropped(entries))
+    sealed, forgotten, changed = await check(conn, entries)
     last_seal = entries[-1].seal.hex() if entries else ""
-    return Report(len(entries), len({entry.day for entry in entries}), sealed, last_seal, found)
+    days = len({entry.day for entry in entries})
+    return Report(len(entries), days, sealed, forgotten, last_seal, [*found, *changed])
 
 
-async def _seal_events(conn: Connection, now: datetime) -> Note | None:
-    """`object`: the last event sealed, how many since the seal before, and their digest."""
-    sealed = await conn.fetchval(SQL.last_object, SEAL_EVENTS)
-    after = int(sealed.split()[0]) if sealed else 0
-    row = await conn.fetchrow(SQL.digest_events, after, None, now - SETTLED, EVENTS_AT_ONCE)
-    if row is None or row["last"] is None:
-        return None
-    told = f"{row['last']} {row['events']} {row['digest'].hex()}"
-    return Note(at=now, action=SEAL_EVENTS, object=told, outcome=0)
+def _dropped(entries: list[Entry]) -> Link | None:
+    """The last entry that was dropped, as the logbook itself says."""
+    told = [entry.object.split() for entry in entries if entry.action == DROP]
+    return Link(date.fromisoformat(told[-1][1]), int(told[-1][2]), bytes.fromhex(told[-1][3])) if told else None
+
+
+def _entry(row: asyncpg.Record) -> Entry:
+    return msgspec.convert({**row}, Entry)

@@ -37,7 +37,7 @@ def note_refusal(connection: Connection, status: int) -> None:
     """Somebody was not let in, or asked for what is not theirs."""
     actor = _actor(connection)
     if _route(connection) and (status in REFUSALS or (status == 404 and actor)):
-        connection.app.state.logbook.note(_note(connection, status, actor))
+        connection.app.state.logbook.refusal(_note(connection, status, actor))
 
 
 def note_socket(connection: Connection, actor: Actor) -> None:

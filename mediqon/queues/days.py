@@ -16,7 +16,7 @@ from mediqon.queues.shown import Shown, Stir, newly_told
 from mediqon.queues.views import Outlook, remember
 
 SQL = statements("queues")
-FORESEEN = frozenset({"book", "check_in", "call", "start", "complete", "recall"})
+FORESEEN = frozenset({"book", "check_in", "call", "start", "complete", "recall", "new_code"})
 
 Known = Callable[[DayKey], Facts | None]
 """What this process last saw of a day; trusted only where the locked row has the same version."""

@@ -40,6 +40,10 @@ update appointments set doctor_id = $2, status = $3, called_at = null, started_a
 -- Gives a visit another seat of its doctor. $1 appointment, $2 day, $3 seat, $4 token, $5 slot start.
 update appointments set day = $2, issued_by = doctor_id, seat = $3, token = $4, scheduled_at = $5 where id = $1;
 
+-- name: renew_code
+-- Another public code for a visit. $1 appointment, $2 code.
+update appointments set code = $2 where id = $1;
+
 -- name: insert_leave
 -- $1 doctor, $2 day, $3 start, $4 end, $5 reason.
 insert into leaves (doctor_id, day, start_minute, end_minute, reason) values ($1, $2, $3, $4, $5) returning id;

@@ -23,13 +23,39 @@ select object from audit where action = $1 order by day desc, number desc limit 
 select day, number, at, actor_id, actor_role, address, action, object, outcome, times, request, key, seal
 from audit order by day, number;
 
+-- name: seals
+-- What seals visits' stories, and what was dropped, oldest first. $1 actions.
+select day, number, at, actor_id, actor_role, address, action, object, outcome, times, request, key, seal
+from audit where action = any ($1) order by day, number;
+
+-- name: first_day
+-- How far back the logbook goes.
+select min(day) from audit;
+
+-- name: last_before
+-- The last entry before a day. $1 day.
+select day, number, seal from audit where day < $1 order by day desc, number desc limit 1;
+
+-- name: allow_dropping
+-- For the length of a transaction; the trigger still wants an entry that says so.
+grant delete on audit to current_user;
+
+-- name: drop
+-- $1 before this day.
+delete from audit where day < $1;
+
+-- name: refuse_dropping
+-- As it was.
+revoke delete on audit from current_user;
+
 -- name: digest_events
 -- The story of the visits after one event, up to so many events: what to seal, or to compare. To seal, nothing from the
 -- first event on that is newer than an instant: it may have a neighbour that is not committed yet.
 -- $1 after this event, $2 up to this event or null, $3 instant or null, $4 how many at most.
-select max(id) as last, count(*) as events, sha256(convert_to(string_agg(line, E'\n' order by id), 'UTF8')) as digest
+select max(id) as last, count(*) as events, count(forgetting_id) as forgotten,
+       sha256(convert_to(string_agg(line, E'\n' order by id), 'UTF8')) as digest
 from (
-    select id, jsonb_build_array(
+    select id, forgetting_id, jsonb_build_array(
         id, doctor_id, day, queue_version, appointment_id, extract(epoch from at), actor_id, verb, from_status, to_status,
         reason, before, after, extract(epoch from promised_at), undoes
     )::text as line

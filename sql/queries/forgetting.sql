@@ -61,18 +61,20 @@ with changed as (
 )
 select count(*) from changed;
 
+-- name: find_words
+-- Events with words, in the stories of these patients' visits and in all before a day. $1 patients, $2 day or null.
+select id from appointment_events
+where forgetting_id is null
+  and (day < $2::date or appointment_id in (select id from appointments where patient_id = any ($1::bigint[])))
+  and (reason is not null or jsonb_typeof(before #> '{day,pause_reason}') = 'string'
+       or jsonb_typeof(after #> '{day,pause_reason}') = 'string')
+order by id;
+
 -- name: forget_events
--- The words in their visits' stories, and in all stories before a day. $1 patients, $2 day or null, $3 forgetting.
-with changed as (
-    update appointment_events
-    set reason = null, before = without_words(before), after = without_words(after), forgetting_id = $3
-    where forgetting_id is null
-      and (day < $2::date or appointment_id in (select id from appointments where patient_id = any ($1::bigint[])))
-      and (reason is not null or jsonb_typeof(before #> '{day,pause_reason}') = 'string'
-           or jsonb_typeof(after #> '{day,pause_reason}') = 'string')
-    returning 1
-)
-select count(*) from changed;
+-- $1 events, $2 forgetting.
+update appointment_events
+set reason = null, before = without_words(before), after = without_words(after), forgetting_id = $2
+where id = any ($1::bigint[]);
 
 -- name: forget_days
 -- Why the doctor paused or was away before a day. $1 day.

@@ -153,13 +153,13 @@ where q.doctor_id = d.doctor_id and q.day = d.day;
 
 -- name: last_change
 -- What an undo would take back: the events of the latest change that staff made and nobody has undone. Bookings and
--- walk-ins are cancelled, not undone. $1 doctor, $2 day.
+-- walk-ins are cancelled, not undone; a code that was taken back stays so. $1 doctor, $2 day.
 select e.queue_version, e.appointment_id, e.verb, e.before, e.after
 from appointment_events e
 where e.doctor_id = $1 and e.day = $2 and e.queue_version = (
     select max(l.queue_version)
     from appointment_events l join users u on u.id = l.actor_id
-    where l.doctor_id = $1 and l.day = $2 and u.role <> 'patient' and l.verb not in ('book', 'walk_in', 'undo')
+    where l.doctor_id = $1 and l.day = $2 and u.role <> 'patient' and l.verb not in ('book', 'walk_in', 'new_code', 'undo')
       and l.queue_version <> all (array(select undone.undoes from appointment_events undone
                                         where undone.doctor_id = $1 and undone.day = $2 and undone.undoes is not null))
 )

@@ -44,7 +44,11 @@ class TestReception:
         await form.get_by_role("button", name="Give a token").click()
         ticket = page.get_by_role("dialog", name="A-W01")
         await expect(ticket).to_contain_text("Dr A. Rao, Room 3")
-        await expect(ticket.get_by_role("img", name="QR code")).to_be_visible()
+        code = ticket.get_by_role("img", name="QR code")
+        await expect(code).to_be_visible()
+        shown = await code.get_attribute("src") or ""
+        await ticket.get_by_role("button", name="New link").click()
+        await expect(code).not_to_have_attribute("src", shown)
         await page.emulate_media(media="print")
         await expect(page.get_by_role("form", name="Walk-in")).to_be_hidden()
         await expect(ticket.get_by_text("A-W01")).to_be_visible()

@@ -14,10 +14,11 @@ import pytest
 
 from builders import PASSWORD, Clinic, Server, open_clinic, refused
 from conftest import Clock, serving
-from mediqon.auth import audit, logbook
+from mediqon import erasure
+from mediqon.auth import audit, logbook, seals
 from mediqon.auth.audit import Link, Note
 from mediqon.auth.logbook import Logbook
-from mediqon.database import Connection, connection, migrate, open_pool
+from mediqon.database import Connection, Pool, connection, migrate, open_pool
 from mediqon.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -127,10 +128,23 @@ async def test_log_ins_refusals_looks_and_changes_are_noted_with_who_where_and_w
     assert sum(row["outcome"] == 401 and row["action"] == appointment for row in rows) <= 2
     assert sum(row["outcome"] == 200 and row["action"] == appointment for row in rows) == 1, "a second look is no news"
     assert all(row["actor_role"] == users[row["actor_id"]] for row in rows if row["actor_id"])
-    assert {row["address"] for row in rows if row["action"] != logbook.SEAL_EVENTS} == {"127.0.0.1"}
+    assert {row["address"] for row in rows if row["action"] != seals.SEAL} == {"127.0.0.1"}
     text = json.dumps(rows, default=str)
     for secret in (patient.email, "Pat Ient", visit["code"], str(clinic.doctor.token), PASSWORD):
         assert secret not in text
+
+
+async def test_who_is_refused_without_end_fills_no_logbook(settings: Settings, clock: Clock) -> None:
+    asked = 3 * logbook.REFUSALS_MAX
+    async with serving(settings, clock) as server:
+        for number in range(asked):
+            refused(await server.anybody.get(f"/appointments/{number}"), 401, "unauthenticated")
+    async with connection(settings) as conn:
+        rows = await conn.fetch("select action, times from audit where action <> $1", seals.SEAL)
+    assert sum(row["times"] for row in rows) == asked
+    again = [row["times"] for row in rows if row["action"] == "refused again"]
+    assert sum(again) == asked - logbook.REFUSALS_MAX
+    assert len(rows) - len(again) == logbook.REFUSALS_MAX
 
 
 async def test_what_was_noted_last_is_written_when_the_server_stops(settings: Settings, clock: Clock) -> None:
@@ -194,6 +208,91 @@ async def test_the_superuser_changes_nothing_unseen(clinic: Clinic, clock: Clock
         assert (await logbook.verify(conn, keys)).findings == []
 
 
+async def test_who_was_forgotten_is_told_apart_from_what_was_changed(clinic: Clinic, clock: Clock) -> None:
+    settings, key = clinic.server.settings, audit.key_of(clinic.server.settings.audit_secrets[0])
+    async with connection(settings) as conn, open_pool(settings) as pool:
+        people = [await finished_visit(clinic) for _ in range(3)]
+        await sealed_so_far(pool, key, clock)
+        people += [await finished_visit(clinic) for _ in range(2)]
+        await sealed_so_far(pool, key, clock)
+        for person in people[1:4]:
+            await erasure.forget_patient(conn, person, by="test", key=key)
+        report = await logbook.verify(conn, [key])
+        words = await conn.fetchval("select count(*) from appointment_events where reason is not null")
+        assert (report.findings, report.events_sealed, report.events_forgotten, words) == ([], 15, 3, 2)
+        for tampering in (
+            "update appointment_events set reason = null where id = 3",
+            "update appointment_events set reason = null, forgetting_id = 1 where id = 3",
+            "update appointment_events set verb = 'call' where forgetting_id is not null",
+            "update appointment_events set reason = 'another' where forgetting_id is not null",
+            "delete from appointment_events where forgetting_id is not null",
+            "delete from audit where action = 'seal events again'",
+        ):
+            async with rolled_back(conn):
+                await conn.execute("set local session_replication_role = replica")
+                await conn.execute(tampering)
+                assert (await logbook.verify(conn, [key])).findings, tampering
+
+
+async def test_forgetting_somebody_does_not_seal_what_was_changed_before(clinic: Clinic, clock: Clock) -> None:
+    settings, key = clinic.server.settings, audit.key_of(clinic.server.settings.audit_secrets[0])
+    async with connection(settings) as conn, open_pool(settings) as pool:
+        person, _ = [await finished_visit(clinic) for _ in range(2)]
+        await sealed_so_far(pool, key, clock)
+        await conn.execute("set session_replication_role = replica")
+        await conn.execute("update appointment_events set reason = 'another' where id = 5")
+        await conn.execute("set session_replication_role = origin")
+        await erasure.forget_patient(conn, person, by="test", key=key)
+        assert [each.problem for each in (await logbook.verify(conn, [key])).findings] == ["events 1 to 6 were changed"]
+
+
+async def test_old_entries_go_the_rest_is_verified_and_what_they_sealed_stays_sealed(
+    clinic: Clinic, clock: Clock
+) -> None:
+    settings, key = clinic.server.settings, audit.key_of(clinic.server.settings.audit_secrets[0])
+    async with connection(settings) as conn, open_pool(settings) as pool:
+        for number in range(8):
+            person = await finished_visit(clinic)
+            await sealed_so_far(pool, key, clock)
+            if number == 0:
+                await erasure.forget_patient(conn, person, by="test", key=key)
+            clock.forward(days=1)
+            await clinic.reception.log_in_again()
+            await clinic.doctor.log_in_again()
+            await logbook.drop_old(pool, key, days=3, now=clock.now)
+            assert (await logbook.verify(conn, [key])).findings == []
+        report = await logbook.verify(conn, [key])
+        oldest = await conn.fetchval("select min(day) from audit")
+        assert oldest == clock.now.date() - timedelta(days=3)
+        assert (report.events_sealed, report.events_forgotten) == (24, 1)
+        for tampering in (
+            "delete from audit where day = (select min(day) from audit)",
+            "delete from audit where action = 'drop entries'",
+            "update appointment_events set at = at - interval '1 hour' where id = 4",
+            "update appointment_events set at = at - interval '1 hour' where id = 24",
+        ):
+            async with rolled_back(conn):
+                await conn.execute("set local session_replication_role = replica")
+                await conn.execute(tampering)
+                assert (await logbook.verify(conn, [key])).findings, tampering
+        with pytest.raises(asyncpg.RaiseError, match="append-only"):
+            await conn.execute("delete from audit where day = (select min(day) from audit)")
+
+
+async def finished_visit(clinic: Clinic) -> int:
+    """Somebody who came and went, in three events, one of them with words; returns who."""
+    visit = await clinic.reception.walk_in(clinic.doctor_id)
+    await clinic.doctor.move(visit, "CALLED")
+    assert (await clinic.doctor.move(visit, "COMPLETED", reason="asked for it")).status == 200
+    return visit["patient"]["id"]
+
+
+async def sealed_so_far(pool: Pool, key: bytes, clock: Clock) -> None:
+    """What has happened so far is settled, and under seal."""
+    clock.forward(minutes=2)
+    await Logbook(pool, key).write(clock.now)
+
+
 @asynccontextmanager
 async def rolled_back(conn: Connection) -> AsyncGenerator[None]:
     attempt = conn.transaction()
@@ -227,7 +326,12 @@ async def test_an_ordinary_database_user_runs_everything_and_may_not_change_what
                 clinic = await open_clinic(server)
                 assert (await clinic.reception.walk_in(clinic.doctor_id)).status == 201
                 assert (await clinic.doctor.call_next(clinic.doctor_id))["called"]
-            async with connection(own) as conn:
+                visit = await clinic.reception.book(clinic.doctor_id, patient={"name": "A"})
+                await clinic.reception.move(visit, "CANCELLED", reason="gone")
+            async with connection(own) as conn, open_pool(own) as pool:
+                assert (await erasure.forget_patient(conn, visit["patient"]["id"], by="test", key=KEY)).events == 1
+                await logbook.drop_old(pool, KEY, days=1, now=clock.now + timedelta(days=9))
+                assert await conn.fetchval("select min(day) from audit where action = 'drop entries'")
                 assert await conn.fetchval("select count(*) from audit") > 0
                 for table in ("audit", "appointment_events"):
                     for change in (f"update {table} set at = at", f"delete from {table}", f"truncate {table}"):

@@ -1,5 +1,6 @@
 """Not one byte that a screen, a token page or anybody without an account receives tells who is waiting, or why."""
 
+import asyncio
 import json
 import re
 from typing import Any
@@ -8,10 +9,10 @@ import pytest
 import websockets
 
 from builders import PASSWORD, Answer, Clinic, Server, numbers, refused
-from conftest import Clock
+from conftest import Clock, serving
 from mediqon import openapi
 from mediqon.app import create_app
-from mediqon.appointments.booking import CODE_BYTES
+from mediqon.appointments.codes import CODE_BYTES
 from mediqon.hospitals.routes import DISPLAY_KEY_BYTES
 from mediqon.settings import Settings
 
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.anyio
 
 RANDOM_BITS_MIN = 80
 PEOPLE = 12
+SECOND = 1.0
 FIRST = ("Zebedee", "Quirinus", "Xanthippe", "Wolfhild", "Ximena", "Yolanthe")
 LAST = ("Quuxington", "Zzyzxsky", "Vandertramp", "Oglethorpe")
 REASONS = ("haematuria", "panic attacks", "HIV follow-up")
@@ -166,6 +168,32 @@ async def test_a_displays_key_is_no_good_from_the_instant_it_is_taken_back(clini
         assert await wall.closed() == 4404
     async with server.watch(path) as again:
         assert await again.closed() == 4404
+
+
+async def test_a_visits_code_is_no_good_from_the_instant_it_is_taken_back(
+    clinic: Clinic, server: Server, settings: Settings, clock: Clock
+) -> None:
+    visit = await clinic.reception.walk_in(clinic.doctor_id)
+    path = f"/appointments/{visit['id']}/new-code"
+    async with serving(settings, clock) as second:
+        askers = (server.anybody, second.anybody)
+        before = [(await asker.get(f"/tokens/{visit['code']}"))["token"] for asker in askers]
+        renewed = await clinic.doctor.post(path, idempotency_key="once")
+        assert (renewed.status, renewed["token"], renewed["position"]) == (200, visit["token"], visit["position"])
+        assert (renewed["version"], len(renewed["code"])) == (visit["version"] + 1, len(visit["code"]))
+        for opened in ("/tokens/{}", "/tokens/{}/visit.ics", "/t/{}", "/t/{}/manifest"):
+            assert (await server.http.get(opened.format(visit["code"]))).status_code == 404, opened
+        for verb in ("check-in", "cancel", "late"):
+            body = {"minutes": 5} if verb == "late" else None
+            refused(await server.anybody.post(f"/tokens/{visit['code']}/{verb}", body), 404, "not_found")
+        await asyncio.sleep(SECOND)
+        refused(await second.anybody.get(f"/tokens/{visit['code']}"), 404, "not_found")
+        assert [(await asker.get(f"/tokens/{renewed['code']}"))["token"] for asker in askers] == before
+    again = await clinic.doctor.post(path, idempotency_key="once")
+    assert (again["code"], again.headers["idempotent-replay"]) == (renewed["code"], "true")
+    story = (await clinic.reception.get(f"/appointments/{visit['id']}/events"))["events"]
+    assert [event["verb"] for event in story] == ["walk_in", "new_code"]
+    refused(await clinic.doctor.post(f"/queues/{clinic.doctor_id}/undo"), 409, "nothing_to_undo")
 
 
 async def test_a_wrong_code_or_key_is_nothing_at_all(clinic: Clinic, server: Server) -> None:

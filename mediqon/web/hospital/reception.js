@@ -150,13 +150,25 @@ async function offerTimes() {
   return "";
 }
 
-function showTicket(visit, { doctor, room, timezone }) {
+function showTicket(visit, where) {
+  writeTicket(visit, where);
+  show(at("ticket"), true);
+  at("ticket").showModal();
+}
+
+function writeTicket(visit, where) {
+  const { doctor, room, timezone } = where;
   write(at("ticket-hospital"), house.name);
   write(at("ticket-token"), visit.token);
   write(at("ticket-where"), [doctor, roomName(room)].filter(Boolean).join(", "));
   write(at("ticket-when"), visit.scheduled_at ? `${dayName(visit.date)}, ${clockTime(visit.scheduled_at, timezone)}` : dayName(visit.date));
   at("ticket-code").src = `/qr/t/${encodeURIComponent(visit.code)}`;
+  at("new-code").onclick = () => house.act(at("new-code"), () => renewLink(visit, where));
   at("print").onclick = () => print();
-  show(at("ticket"), true);
-  at("ticket").showModal();
+}
+
+// Whoever has seen the old one, on paper or on a screen, can follow no more.
+async function renewLink(visit, where) {
+  writeTicket(await postOnce(`/appointments/${visit.id}/new-code`), where);
+  return `${visit.token} has a new link; the old one is unknown.`;
 }
