@@ -1,6 +1,6 @@
 """Forgetting people: names, addresses and reasons go, visits stay as numbers, and that it was done is recorded."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import msgspec
 
@@ -80,6 +80,7 @@ async def _erase(
             await conn.execute(SQL.drop_answers, patient)
     else:
         await conn.execute(SQL.forget_days, day)
+        await conn.execute(statements("auth").forget_keys, datetime.combine(day, time(), UTC))
     reasons = await conn.fetchval(SQL.forget_reasons, patients, day)
     events = await conn.fetchval(SQL.forget_events, patients, day, forgetting)
     return Forgotten(people["patients"], people["accounts"], people["visits"], reasons, events, dry_run)
