@@ -68,6 +68,10 @@ class Memory:
     def redis_healthy(self) -> bool:
         return self._bus.healthy
 
+    @property
+    def redis_seconds(self) -> float:
+        return self._bus.seconds
+
     async def publish(self, facts: Facts) -> None:
         """Takes in a day's new state here at once, elsewhere over Redis."""
         self._recent.keep(facts)
