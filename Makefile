@@ -42,8 +42,9 @@ audit: $(VENV)/.dev ## look the pinned dependencies up among the known vulnerabi
 		$(BIN)/pip-audit --disable-pip --require-hashes --strict --progress-spinner off --requirement $$pins || exit 1; \
 	done
 
-faults: $(VENV)/.dev ## kill and freeze processes under load, in some minutes; lost and doubled are counted
-	@cd tests && exec ../$(BIN)/python -m faults.campaign $(ARGS)
+faults: $(VENV)/.dev ## kill, freeze and cut off under load, in some minutes; what is lost, doubled or late is told
+	@cd tests && ../$(BIN)/python -m faults.campaign $(ARGS)
+	@exec $(BIN)/pytest -q -m long tests/faults
 
 check: $(VENV)/.dev ## formatting, lint and types; changes nothing
 	@$(BIN)/ruff format --check .

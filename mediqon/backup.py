@@ -119,6 +119,7 @@ async def _put_back(settings: Settings, file: Path) -> None:
             *("--file", str(script)),
             *("--command", "set search_path to public"),
             *("--command", SQL.move_on),
+            *("--command", SQL.open_days),
         )
     except OSError as error:
         raise SettingsError(f"{script} cannot be written: {error.strerror}.") from error

@@ -1,6 +1,6 @@
 """Forgetting people: names, addresses and reasons go, visits stay as numbers, and that it was done is recorded."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import msgspec
 
@@ -87,6 +87,7 @@ async def _erase(
             await conn.execute(SQL.drop_answers, patient)
     else:
         await conn.execute(SQL.forget_days, day)
+        await conn.execute(statements("auth").forget_keys, datetime.combine(day, time(), UTC))
     reasons = await conn.fetchval(SQL.forget_reasons, patients, day)
     events = await _forget_words(conn, patients, day, forgetting, key)
     return Forgotten(people["patients"], people["accounts"], people["visits"], reasons, events, dry_run)

@@ -66,5 +66,7 @@ async def watch_feed(feed: Feed, traffic: Traffic = TRAFFIC) -> None:
         repairs = traffic.repairs
         metrics.SOCKETS.set(traffic.sockets)
         metrics.BUS_HEALTHY.set(feed.redis_healthy)
+        if feed.redis_healthy:
+            metrics.BUS_SECONDS.observe(feed.redis_seconds)
         metrics.SCREEN_AGE.set(feed.age)
         await asyncio.sleep(COPY_SECONDS)

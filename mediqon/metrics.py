@@ -87,6 +87,12 @@ BUS_HEALTHY = Gauge(
     registry=registry,
     multiprocess_mode="livemin",
 )
+BUS_SECONDS = Histogram(
+    "mediqon_bus_seconds",
+    "How long a message takes from a process over Redis to itself; asked once a second while Redis is heard.",
+    buckets=LAG_SECONDS,
+    registry=registry,
+)
 SCREEN_AGE = Gauge(
     "mediqon_screen_age_seconds",
     "Seconds since what is shown was last compared with PostgreSQL; of the worst process.",

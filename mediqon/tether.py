@@ -14,7 +14,7 @@ from functools import cache
 
 FD = 0
 BEAT_S = 1.0
-SILENT_S = 3.0
+SILENT_S = 2.0
 SILENCES = 3  # in a row: a single one may be our own, when we or the whole machine were stopped meanwhile
 SILENCE_S = SILENT_S * SILENCES
 

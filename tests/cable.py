@@ -1,6 +1,10 @@
-"""The network cable between a browser and a server, in a test's hand: unplugged, plugged in, or without sockets."""
+"""The network cable between a browser and a server, in a test's hand: unplugged, plugged in, or without sockets.
+
+Plugged into several servers it is a balancer: each connection goes to the next of them that takes it.
+"""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
@@ -14,15 +18,15 @@ class Cable:
 
     def __init__(self) -> None:
         self.url = ""
-        self._port: int | None = None
+        self._ports: deque[int] = deque()
         self._sockets_pass = True
         self._open: set[tuple[asyncio.StreamWriter, bool]] = set()
 
-    def plug(self, server_url: str) -> None:
-        self._port = urlsplit(server_url).port
+    def plug(self, *server_urls: str) -> None:
+        self._ports = deque(urlsplit(url).port or 80 for url in server_urls)
 
     def unplug(self) -> None:
-        self._port = None
+        self._ports.clear()
         self._cut(only_sockets=False)
 
     def refuse_sockets(self) -> None:
@@ -42,19 +46,23 @@ class Cable:
         """One connection from the browser."""
         head = await reader.read(HEAD_BYTES)
         is_socket = b"upgrade: websocket" in head.lower()
-        if self._port is None or (is_socket and not self._sockets_pass):
+        connected = await self._connected() if self._sockets_pass or not is_socket else None
+        if connected is None:
             writer.transport.abort()
             return
-        try:
-            there_reader, there = await asyncio.open_connection("127.0.0.1", self._port)
-        except OSError:
-            writer.transport.abort()
-            return
+        there_reader, there = connected
         there.write(head)
         ends = {(writer, is_socket), (there, is_socket)}
         self._open |= ends
         await asyncio.gather(_pump(reader, there), _pump(there_reader, writer))
         self._open -= ends
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        for _ in range(len(self._ports)):
+            self._ports.rotate()
+            with suppress(OSError):
+                return await asyncio.open_connection("127.0.0.1", self._ports[0])
+        return None
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:

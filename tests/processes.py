@@ -66,7 +66,7 @@ def _mentions(entry: Path, command: bytes, data_dir: bytes) -> bool:
 class Serve:
     """A running `mediqon serve` in a process group of its own, as a terminal would have it."""
 
-    def __init__(self, data_dir: Path, *flags: str) -> None:
+    def __init__(self, data_dir: Path, *flags: str, **environment: str) -> None:
         self.data_dir = data_dir
         self.output = Path(tempfile.mkstemp(dir=data_dir.parent)[1])
         command = (sys.executable, "-m", "mediqon", "serve", *(flags or ("--port", "0")))
@@ -74,7 +74,7 @@ class Serve:
             self.process = subprocess.Popen(
                 command,
                 cwd=CHECKOUT,
-                env={**os.environ, **UNCONFIGURED, "MEDIQON_DATA_DIR": str(data_dir)},
+                env={**os.environ, **UNCONFIGURED, "MEDIQON_DATA_DIR": str(data_dir), **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from shutil import rmtree
 
@@ -17,6 +18,7 @@ from mediqon import backup
 from mediqon.database import connection
 from mediqon.settings import Settings, SettingsError
 from processes import CHECKOUT, UNCONFIGURED, end_all
+from test_journey import clinic_at_noon
 
 pytestmark = pytest.mark.anyio
 
@@ -84,6 +86,21 @@ async def test_beside_a_running_server_it_refuses_until_told_and_then_screens_sh
     assert shown["version"] > lost["version"]
     assert [visit["id"] for visit in (await clinic.reception.today(clinic.doctor_id))["waiting"]] == [today["id"]]
     assert (await clinic.reception.walk_in(clinic.doctor_id, "Cid"))["token"] == "A-W02"
+
+
+async def test_a_day_that_was_opened_after_the_backup_is_empty_on_its_screens_after_the_restore(
+    settings: Settings, clock: Clock, folder: Path
+) -> None:
+    clock.now = datetime.now(UTC)
+    async with serving(settings, clock) as server:
+        clinic = await clinic_at_noon(server)
+        await mediqon(settings, "backup", str(folder / "clinic.dump"))
+        async with server.watch(f"/live/queues/{clinic.doctor_id}") as screen:
+            await clinic.reception.walk_in(clinic.doctor_id, "Bob")
+            await screen.version(1)
+            await mediqon(settings, "restore", "--yes", "--beside-server", str(folder / "clinic.dump"))
+            await screen.until(lambda frame: not frame.get("tokens", True))
+        assert (await clinic.reception.walk_in(clinic.doctor_id, "Cid"))["token"] == "A-W01"
 
 
 async def test_what_cannot_be_restored_is_refused_in_a_sentence_and_changes_nothing(

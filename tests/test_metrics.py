@@ -125,6 +125,7 @@ async def test_a_lost_redis_and_what_the_sweep_mends_meanwhile_are_told(settings
             clinic = await open_clinic(there)
             await until(here, "mediqon_bus_healthy", 1)
             before = await figures(here)
+            assert 0 < before["mediqon_bus_seconds_sum"] < before["mediqon_bus_seconds_count"]  # less than a second
             async with here.watch(f"/live/queues/{clinic.doctor_id}") as screen:
                 await screen.frame()
                 wire.cut()

@@ -37,7 +37,11 @@ class Wire:
         if not self._whole:
             writer.transport.abort()
             return
-        there_reader, there = await asyncio.open_unix_connection(self.there)
+        try:
+            there_reader, there = await asyncio.open_unix_connection(self.there)
+        except OSError:
+            writer.transport.abort()
+            return
         self._open |= {writer, there}
         await asyncio.gather(self._pump(reader, there), self._pump(there_reader, writer))
         self._open -= {writer, there}

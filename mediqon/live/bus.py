@@ -43,6 +43,8 @@ class Bus:
         `echo`: the channel on which this process hears itself, and nobody else does.
         """
         self.healthy = False
+        self.seconds = 0.0
+        """How long its last echo took, there and back."""
         self._redis = Redis.from_url(
             url,
             socket_connect_timeout=CONNECT_SECONDS,
@@ -176,7 +178,7 @@ class Bus:
             await self._tell()
             with suppress(*LOST):
                 async with asyncio.timeout(PUBLISH_SECONDS):
-                    await self._send({self._echo: b""})
+                    await self._send({self._echo: repr(time.monotonic()).encode()})
             await asyncio.sleep(ECHO_EVERY_SECONDS)
 
     async def _pump(self, pubsub: PubSub) -> None:
@@ -200,6 +202,7 @@ class Bus:
             self._confirmed[channel].set()
         elif kind == "message" and channel == self._echo:
             self._heard = time.monotonic()
+            self.seconds = self._heard - float(data)
             if not self.healthy:
                 log.info("Redis is there")
             self.healthy = True

@@ -111,6 +111,11 @@ class Cluster:
         """Whether every slot has a master, and this process hears itself over each of them."""
         return self._certain and all(shard.healthy for shard in self._shards.values())
 
+    @property
+    def seconds(self) -> float:
+        """How long the last echo took over the slowest master."""
+        return max((shard.seconds for shard in self._shards.values()), default=0.0)
+
     def start(self) -> None:
         self._mapper = asyncio.create_task(self._keep_map(), name="cluster map")
 
@@ -202,8 +207,10 @@ class Cluster:
             for slot in has:
                 self._owners[slot] = self._shards[url, echoes[url]]
         self._slots = slots
-        await asyncio.gather(*(self._move(channel, gone) for channel in tuple(self._homes)))
-        await asyncio.gather(*(shard.stop() for shard in gone))
+        try:
+            await asyncio.gather(*(self._move(channel, gone) for channel in tuple(self._homes)))
+        finally:
+            await asyncio.gather(*(shard.stop() for shard in gone))
 
     def _echo_at(self, slots: set[int]) -> str:
         """A channel of this process in one of these slots."""

@@ -78,6 +78,11 @@ class Feed:
         return self._memory.redis_healthy
 
     @property
+    def redis_seconds(self) -> float:
+        """How long a message of this process to itself last took over Redis."""
+        return self._memory.redis_seconds
+
+    @property
     def age(self) -> float:
         """Seconds since everything shown here was last known to be what the database holds."""
         return round(time.monotonic() - self._memory.verified, 1)

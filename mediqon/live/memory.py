@@ -68,6 +68,10 @@ class Memory:
     def redis_healthy(self) -> bool:
         return self._bus.healthy
 
+    @property
+    def redis_seconds(self) -> float:
+        return self._bus.seconds
+
     async def publish(self, *changed: Facts) -> None:
         """Takes in the new states of days here at once, elsewhere over Redis."""
         for facts in changed:

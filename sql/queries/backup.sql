@@ -39,6 +39,14 @@ update queues set version = version + (extract(epoch from clock_timestamp()) * 1
                   call_seq = call_seq + (extract(epoch from clock_timestamp()) * 1000)::bigint
 where day >= current_date - 2 or state <> 'CLOSED';
 
+-- name: open_days
+-- A day that was opened after the backup is on screens too: it goes on in the same way, with nobody in it.
+insert into queues (doctor_id, day, version, call_seq)
+select d.id, current_date + ahead, (extract(epoch from clock_timestamp()) * 1000)::bigint,
+       (extract(epoch from clock_timestamp()) * 1000)::bigint
+from doctors d, generate_series(-1, 1) as ahead
+on conflict do nothing;
+
 -- name: count_servers
 -- Connections of server processes to this database.
 select count(*) from pg_stat_activity where datname = current_database() and application_name = 'mediqon' and pid <> pg_backend_pid();

@@ -23,6 +23,8 @@ RETRY_SECONDS = 0.3
 RETRIES = 40
 PAUSE_SECONDS = 0.02
 DAYS_AHEAD = 5
+SCREENS_EACH = 3
+STAY_SECONDS = (2.0, 6.0)
 NEXT = {
     "BOOKED": ("CHECKED_IN", "CANCELLED", "NO_SHOW"),
     "CHECKED_IN": ("CALLED", "ON_HOLD", "CANCELLED"),
@@ -48,24 +50,33 @@ class Call(NamedTuple):
     status: str = ""
 
 
-class History:
-    """Everything that was asked and shown while it ran."""
+class Shown(NamedTuple):
+    """What a screen showed from an instant on."""
 
-    def __init__(self, clinic: Clinic, doctors: Sequence[int], seed: int) -> None:
+    at: float
+    version: int
+
+
+class History:
+    """Everything that was asked and shown while it ran. `screens_url`: by which way screens reach the server."""
+
+    def __init__(self, clinic: Clinic, doctors: Sequence[int], seed: int, screens_url: str = "") -> None:
         self.calls: list[Call] = []
         self.backwards: list[tuple[int, int]] = []
-        self._clinic, self._doctors = clinic, doctors
+        self.frames: list[tuple[int, list[Shown]]] = []
+        """By screen: its doctor, and its frames."""
+        self._url = (screens_url or clinic.server.url).replace("http", "ws", 1)
+        self._clinic, self._doctors = clinic, [*doctors]
         self._names = (f"Visitor {number}" for number in itertools.count(1))
         self._random = random.Random(seed)
         self._over = asyncio.Event()
         self._dark = asyncio.Event()
-        self.shown: dict[int, int] = {}
 
     async def run(self, clients: int, while_running: Any) -> None:
         """Clients at work until `while_running` is done, and screens until they had time to show what the last did."""
         async with asyncio.TaskGroup() as group:
             busy = [group.create_task(self._client()) for _ in range(clients)]
-            for doctor in self._doctors:
+            for doctor in self._doctors * SCREENS_EACH:
                 group.create_task(self._screen(doctor))
             try:
                 await while_running
@@ -84,9 +95,15 @@ class History:
                 return min(done) - since
             await asyncio.sleep(0.05)
 
+    def pause(self, since: float, until: float) -> float:
+        """The most seconds of this time, its very end apart, in which no change was acknowledged."""
+        done = sorted(call.ended for call in self.calls if call.outcome == "ok" and since <= call.ended < until)
+        return max((after - before for before, after in itertools.pairwise([since, *done])), default=until - since)
+
     async def _client(self) -> None:
         mine: dict[int, str] = {}
-        async with httpx.AsyncClient(base_url=self._clinic.server.url, timeout=CALL_SECONDS) as http:
+        url, one_call_each = self._clinic.server.url, httpx.Limits(max_keepalive_connections=0)
+        async with httpx.AsyncClient(base_url=url, timeout=CALL_SECONDS, limits=one_call_each) as http:
             asker = Asker(http, self._clinic.reception.token, self._clinic.reception.email)
             while not self._over.is_set():
                 if mine and self._random.random() < 0.4:
@@ -137,22 +154,27 @@ class History:
             del mine[visit]
 
     async def _screen(self, doctor: int) -> None:
-        url = self._clinic.server.url.replace("http", "ws", 1) + f"/live/queues/{doctor}"
+        url, frames = f"{self._url}/live/queues/{doctor}", list[Shown]()
+        self.frames.append((doctor, frames))
         while not self._dark.is_set():
             with suppress(OSError, TimeoutError, websockets.WebSocketException):
                 async with websockets.connect(url, compression=None, open_timeout=CALL_SECONDS) as connection:
-                    await self._watch(connection, doctor)
+                    await self._watch(connection, frames)
+                continue
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _watch(self, connection: websockets.ClientConnection, doctor: int) -> None:
+    async def _watch(self, connection: websockets.ClientConnection, frames: list[Shown]) -> None:
+        """For a while: then it comes again, to any of the workers. What is older than it showed, a page leaves out."""
         version = 0
-        while not self._dark.is_set():
+        leaves = time.monotonic() + self._random.uniform(*STAY_SECONDS)
+        while not self._dark.is_set() and time.monotonic() < leaves:
             with suppress(TimeoutError):
                 async with asyncio.timeout(0.5):
                     frame = json.loads(await connection.recv())
                     if frame["version"] < version:
                         self.backwards.append((version, frame["version"]))
-                    version = self.shown[doctor] = frame["version"]
+                    version = frame["version"]
+                    frames.append(Shown(time.monotonic(), version))
 
 
 async def _asked(call: Any) -> Answer | None:
@@ -186,13 +208,17 @@ async def versions(conn: Connection) -> dict[Any, int]:
     return {(row["doctor_id"], row["day"]): row["version"] for row in await conn.fetch(QUEUES)}
 
 
+async def events_of(conn: Connection) -> list[dict[str, Any]]:
+    return [dict(row) for row in await conn.fetch(EVENTS)]
+
+
 async def broken_promises(history: History, conn: Connection, before: dict[Any, int]) -> list[str]:
     """Every promise that the database or a screen shows as broken; none is what is wanted.
 
     `before`: the days' versions when it began.
     """
     visits = [dict(row) for row in await conn.fetch(VISITS)]
-    events = [dict(row) for row in await conn.fetch(EVENTS)]
+    events = await events_of(conn)
     queues = await versions(conn)
     return [
         *lost_or_doubled(history.calls, visits),
@@ -200,7 +226,7 @@ async def broken_promises(history: History, conn: Connection, before: dict[Any, 
         *unexplained(history.calls, visits, events),
         *gaps(events, before, queues),
         *(f"a screen went from version {old} back to {new}" for old, new in history.backwards),
-        *_behind(history, queues),
+        *_old(history, queues),
     ]
 
 
@@ -256,11 +282,25 @@ def gaps(events: Sequence[dict[str, Any]], before: dict[Any, int], after: dict[A
     ]
 
 
-def _behind(history: History, queues: dict[Any, int]) -> list[str]:
+def behind(history: History, events: Sequence[dict[str, Any]], since: float, until: float) -> float:
+    """The most seconds from when a walk-in of this time was acknowledged until every screen of its doctor showed it."""
+    came = {event["appointment_id"]: event for event in events if event["from_status"] is None}
+    worst = 0.0
+    for call in history.calls:
+        if call.outcome == "ok" and call.verb.endswith("walk-in") and since <= call.ended < until:
+            doctor, version = came[call.visit]["doctor_id"], came[call.visit]["queue_version"]
+            for frames in (frames for other, frames in history.frames if other == doctor):
+                shown = next((each.at for each in frames if each.version >= version), time.monotonic())
+                worst = max(worst, shown - call.ended)
+    return worst
+
+
+def _old(history: History, queues: dict[Any, int]) -> list[str]:
     """The last frame of each screen is of the version that the database has today."""
-    today = {doctor: min(day for other, day in queues if other == doctor) for doctor in history.shown}
+    today = {doctor: min(day for other, day in queues if other == doctor) for doctor, _ in history.frames}
+    last = [(doctor, frames[-1].version if frames else 0) for doctor, frames in history.frames]
     return [
-        f"the screen of doctor {doctor} shows version {shown} of {queues[doctor, today[doctor]]}"
-        for doctor, shown in history.shown.items()
+        f"a screen of doctor {doctor} shows version {shown} of {queues[doctor, today[doctor]]}"
+        for doctor, shown in last
         if shown != queues[doctor, today[doctor]]
     ]

@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from faults import history
-from faults.campaign import SHORT, campaign
+from faults.campaign import campaign
+from faults.faults import SHORT
 from faults.history import Call
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
-RECOVERY_SECONDS = 20.0
+PAUSE_SECONDS = 20.0
+BEHIND_SECONDS = 5.0  # two of the sweep, one to reconnect, and what a busy machine adds
 DAY = date(2026, 11, 23)
 
 
@@ -20,8 +22,9 @@ DAY = date(2026, 11, 23)
 async def test_every_acknowledged_change_is_there_once_and_the_story_explains_the_table() -> None:
     result = await campaign(SHORT, seed=8)
     assert result.broken == []
-    assert result.outcomes["ok"] > 20
-    assert max(seconds for _, seconds in result.recoveries) < RECOVERY_SECONDS
+    assert result.calls["ok"] > 20
+    assert max(outcome.pause for outcome in result.outcomes) < PAUSE_SECONDS
+    assert max(outcome.behind for outcome in result.outcomes) < BEHIND_SECONDS
 
 
 def visit(number: int, **other: Any) -> dict[str, Any]:
