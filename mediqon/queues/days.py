@@ -162,14 +162,8 @@ async def find(conn: Connection, visit_id: int, actor: Actor) -> DayKey:
 
 async def find_all(conn: Connection, asked: Sequence[tuple[int, Actor]]) -> list[DayKey | None]:
     """The days of several visits; None for one that is not there or not its actor's to see."""
-    rows = await conn.fetch(
-        SQL.find_visits,
-        [visit_id for visit_id, _ in asked],
-        [actor.role for _, actor in asked],
-        [actor.id for _, actor in asked],
-        [actor.hospital_id for _, actor in asked],
-        [actor.doctor_id for _, actor in asked],
-    )
+    askers = [(visit_id, who.role, who.id, who.hospital_id, who.doctor_id) for visit_id, who in asked]
+    rows = await conn.fetch(SQL.find_visits, *zip(*askers, strict=True))
     found = {row["number"]: DayKey(row["doctor_id"], row["day"]) for row in rows}
     return [found.get(number) for number in range(1, len(asked) + 1)]
 
