@@ -232,11 +232,13 @@ def _stir(changes: Sequence[Change], day: DayImage | None) -> Stir:
 async def save(conn: Connection, *changes: Written) -> None:
     """Writes changes of locked days, all in one statement; of one day each after the one before it."""
     latest = {change.facts.key: change for change in changes}
+    visits = [visit for change in changes for visit in change.visits]
     await conn.execute(
         SQL.save_change,
-        [_row(visit.id, visit.image) for change in changes for visit in change.visits],
+        [_row(visit.id, visit.image) for visit in visits],
         [event for change in changes for event in change.events],
         [_day_row(change.facts, change.shown) for change in latest.values()],
+        [visit.id for visit in visits],
     )
     metrics.count_changes(
         (event.verb, event.from_status, event.to_status) for change in changes for event in change.events
