@@ -49,9 +49,10 @@ _passes: OrderedDict[DayKey, Pass] = OrderedDict()
 def _long_before(facts: Facts, now: datetime) -> datetime | None:
     """The same instant for whoever looks long before the day begins, when it matters no more how long; null later."""
     opened, _ = working_day(facts.day, facts.timezone, facts.hours)
-    instant = opened and opened - LONG_BEFORE
-    begun = any(visit.called_at for visit in facts.visits)
-    return instant if instant and instant > now and not begun else None
+    if opened is None or any(visit.called_at for visit in facts.visits):
+        return None
+    instant = min(opened, _first_slot(facts) or opened) - LONG_BEFORE
+    return instant if instant > now else None
 
 
 def _pending(visit: Visit, now: datetime) -> Pending:
