@@ -22,6 +22,7 @@ PURE = {
     "mediqon.queues.closing",
     "mediqon.queues.estimate",
     "mediqon.queues.pace",
+    "mediqon.queues.prospects",
     "mediqon.queues.habits",
     "mediqon.queues.history",
     "mediqon.queues.lessons",

@@ -74,7 +74,7 @@ HOT: list[tuple[str, str, list[Any]]] = [
     ("hospitals", "touch_days", [[1], DAY]),
     ("queues", "lock_visit_day", [7, "hospital", 1, 1, None]),
     ("queues", "find_visit", [7, "hospital", 1, 1, None]),
-    ("queues", "save_change", [json.dumps([{"id": 7, **IMAGE}]), json.dumps([EVENT]), json.dumps([TODAY])]),
+    ("queues", "save_change", [json.dumps([{"id": 7, **IMAGE}]), json.dumps([EVENT]), json.dumps([TODAY]), [7]]),
     ("appointments", "sell_seats", [json.dumps([SEAT])]),
     ("queues", "look_at_day", [1, DAY]),
     ("queues", "queue_visits", [1, DAY]),

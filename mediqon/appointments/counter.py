@@ -38,9 +38,9 @@ Order_contra = TypeVar("Order_contra", bound=Order, contravariant=True)
 class Serve(Protocol[Order_contra]):
     """Does what is asked for, in order; a refusal stands in the place of what is refused.
 
-    Unless `wait`, a day that somebody else is changing right now is let be: DayBusy for those who asked for it. May
-    raise what the database refuses, or a Problem, of several orders; of one that is looked at with care (`sure`), only
-    where that order is to be refused.
+    Unless `wait`, a day that somebody else is changing right now is let be: DayBusy for those who asked for it. Where
+    it raises a Problem or what the database refuses, nobody is served; each is then asked for alone, and looked at
+    with care (`sure`).
     """
 
     async def __call__(

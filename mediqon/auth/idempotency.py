@@ -65,7 +65,8 @@ async def earlier(conn: Connection, attempt: Attempt, *, now: datetime) -> Repla
 async def claim(
     conn: Connection, attempts: Sequence[Attempt], *, now: datetime
 ) -> list[Replay | IdempotencyMismatch | UnderWay | None]:
-    """The same for several requests at once; what would be raised stands in its place. The later of two is UnderWay.
+    """The same for several requests at once; what would be raised stands in its place. Of two with one key the later
+    is UnderWay.
 
     The caller's transaction must end with `settle`.
     """

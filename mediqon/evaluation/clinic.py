@@ -13,8 +13,8 @@ from typing import NamedTuple
 import msgspec
 
 from mediqon.evaluation.methods import Moment
-from mediqon.queues.estimate import Pending, Room
 from mediqon.queues.history import ClosedDay, Kind, Seen
+from mediqon.queues.prospects import Pending, Room
 
 LOG_SD, DAY_LOG_SD, DOCTOR_LOG_SD = 0.44, 0.076, 0.10
 FIRST_FACTOR, LAST_FACTOR, SPEED_UP_PATIENTS = 1.085, 0.92, 24

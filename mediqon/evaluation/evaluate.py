@@ -10,10 +10,10 @@ import msgspec
 from mediqon.evaluation.log import Day, Visit
 from mediqon.evaluation.methods import OURS, Moment, Past, forecast, outside90
 from mediqon.evaluation.scores import Scores
-from mediqon.queues.estimate import Pending, Room
 from mediqon.queues.habits import Habits, habits
 from mediqon.queues.history import LONGEST_TURN, ClosedDay, History, Seen
 from mediqon.queues.lessons import learn, sensible
+from mediqon.queues.prospects import Pending, Room
 
 AHEAD = 12
 EVERY_MINUTES = 5.0

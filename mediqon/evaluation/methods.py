@@ -8,10 +8,11 @@ from typing import NamedTuple
 import msgspec
 
 from mediqon.queues.chances import Z90, remaining, wait_quantiles
-from mediqon.queues.estimate import Pending, Prediction, Room, predict
+from mediqon.queues.estimate import predict
 from mediqon.queues.habits import Habits
 from mediqon.queues.history import Kind
 from mediqon.queues.pace import todays_pace
+from mediqon.queues.prospects import Pending, Prediction, Room
 
 ROLLING = 5
 OURS = "ours"

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import msgspec
 
 from mediqon.queues.chances import SHORTEST_WAIT, phi
-from mediqon.queues.estimate import Prediction
 from mediqon.queues.habits import Habits
+from mediqon.queues.prospects import Prediction
 
 TENTHS = 10
 HORIZONS = (15.0, 30.0, 60.0, 120.0)

@@ -12,10 +12,11 @@ from mediqon.evaluation.clinic import DOCTOR_LOG_SD, SCENARIOS, Session
 from mediqon.evaluation.methods import OURS, Past, forecast, outside90
 from mediqon.evaluation.scores import Scores
 from mediqon.evaluation.watching import Phones, Watched
-from mediqon.queues.estimate import Pending, Room, predict
+from mediqon.queues.estimate import predict
 from mediqon.queues.habits import habits
 from mediqon.queues.history import History
 from mediqon.queues.lessons import learn
+from mediqon.queues.prospects import Pending, Room
 
 WARM_UP_DAYS = 40
 DAY_ONE = date(2026, 1, 5)

@@ -7,7 +7,7 @@ import msgspec
 
 from mediqon.evaluation.clinic import Patient
 from mediqon.evaluation.methods import Moment
-from mediqon.queues.estimate import Prediction
+from mediqon.queues.prospects import Prediction
 from mediqon.queues.shown import NEXT_MINUTES, Shown, Stir, show
 
 DAY_ONE = datetime(2026, 1, 5, 9, tzinfo=UTC)

@@ -166,14 +166,8 @@ async def find(conn: Connection, visit_id: int, actor: Actor) -> DayKey:
 
 async def find_all(conn: Connection, asked: Sequence[tuple[int, Actor]]) -> list[DayKey | None]:
     """The days of several visits; None for one that is not there or not its actor's to see."""
-    rows = await conn.fetch(
-        SQL.find_visits,
-        [visit_id for visit_id, _ in asked],
-        [actor.role for _, actor in asked],
-        [actor.id for _, actor in asked],
-        [actor.hospital_id for _, actor in asked],
-        [actor.doctor_id for _, actor in asked],
-    )
+    askers = [(visit_id, who.role, who.id, who.hospital_id, who.doctor_id) for visit_id, who in asked]
+    rows = await conn.fetch(SQL.find_visits, *zip(*askers, strict=True))
     found = {row["number"]: DayKey(row["doctor_id"], row["day"]) for row in rows}
     return [found.get(number) for number in range(1, len(asked) + 1)]
 
@@ -242,11 +236,13 @@ def _stir(changes: Sequence[Change], day: DayImage | None) -> Stir:
 async def save(conn: Connection, *changes: Written) -> None:
     """Writes changes of locked days, all in one statement; of one day each after the one before it."""
     latest = {change.facts.key: change for change in changes}
+    visits = [visit for change in changes for visit in change.visits]
     await conn.execute(
         SQL.save_change,
-        [_row(visit.id, visit.image) for change in changes for visit in change.visits],
+        [_row(visit.id, visit.image) for visit in visits],
         [event for change in changes for event in change.events],
         [_day_row(change.facts, change.shown) for change in latest.values()],
+        [visit.id for visit in visits],
     )
     metrics.count_changes(
         (event.verb, event.from_status, event.to_status) for change in changes for event in change.events

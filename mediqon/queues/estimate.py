@@ -15,6 +15,7 @@ from mediqon.queues.chances import later_of, phi, remaining, wait_quantiles
 from mediqon.queues.habits import Habits
 from mediqon.queues.history import Kind
 from mediqon.queues.pace import Pace
+from mediqon.queues.prospects import Pending, Prediction, Room
 
 FORGOTTEN_MEANS = 4.0
 """A visit open for so many means is a forgotten button: how long it still lasts is unknown."""
@@ -30,48 +31,8 @@ AWAITED, COMING = 8, 3
 """So many of those who are not here yet are followed at a time; the first of so many ends an idle time."""
 SURELY_COME, SHARE_STEP = 0.95, 0.02
 SOON = 0.5
+MARK_EVERY = 8
 INFLATION_MOST = 0.5
-
-
-class Pending(NamedTuple):
-    """One place in line. `slot`: the booked time of somebody who is not here yet, else null. `due`: what the place
-    goes by; unseen walk-ins that would be due earlier go first, null if none can."""
-
-    slot: float | None = None
-    due: float | None = None
-    kind: Kind = Kind.ANY
-
-
-class Room(msgspec.Struct, frozen=True, kw_only=True):
-    """The doctor, now. `lasted`: minutes of who is in the room, null for nobody. `opens`: when the day begins; null
-    once the doctor is in. `breaks`: start and end of those to come or going on. `away`: end of a pause. `late`: minutes
-    of announced lateness still to come. `seen`: patients of this session so far. `side_by_side`: seen at once."""
-
-    lasted: float | None = None
-    kind: Kind = Kind.ANY
-    opens: float | None = None
-    breaks: Sequence[tuple[float, float]] = ()
-    away: float = 0.0
-    late: float = 0.0
-    seen: int = 0
-    side_by_side: int = 1
-    walk_in_wait: float = 15.0
-
-
-class Prediction(NamedTuple):
-    """Minutes until the call: the median and the 80 % range, mean and variance; then why: people ahead who will be
-    seen, minutes for each, minutes left in the room, minutes until the doctor starts, minutes of breaks."""
-
-    low: float
-    expected: float
-    high: float
-    mean: float
-    variance: float
-    ahead: float
-    each: float
-    left: float
-    begins: float
-    rests: float
 
 
 class Line(msgspec.Struct):
@@ -97,6 +58,16 @@ class Awaited(msgspec.Struct):
     minutes: float
 
 
+class Mark(NamedTuple):
+    """The state of a pass before the place at index `place`; never changed."""
+
+    place: int
+    at: Line
+    taken: list[float]
+    awaited: list[Awaited]
+    floor: tuple[float, float, float]
+
+
 def predict(line: Sequence[Pending], room: Room, habits: Habits, pace: Pace | None = None) -> list[Prediction]:
     """A prediction for each place in `line`, in call order; without a pace, that of an ordinary day."""
     told = Pass(line, room, habits, pace or Pace(0.0, habits.tau2))
@@ -106,28 +77,66 @@ def predict(line: Sequence[Pending], room: Room, habits: Habits, pace: Pace | No
 class Pass:
     """One pass along the line, as far as it is asked for."""
 
-    def __init__(self, line: Sequence[Pending], room: Room, habits: Habits, pace: Pace) -> None:
-        self.line, self.room, self.habits, self.pace = line, room, habits, pace
+    def __init__(
+        self,
+        line: Sequence[Pending],
+        room: Room,
+        habits: Habits,
+        pace: Pace,
+        *,
+        early: float = 0.0,
+        like: "Pass | None" = None,
+    ) -> None:
+        """`line` and `room` are as of `early` minutes from now; predictions are from now on all the same.
+
+        The part of the way that is the same as in a pass like this one is not gone again.
+        """
+        self.line, self.room, self.habits, self.pace, self.early = line, room, habits, pace, early
         spread = habits.sigma2 + pace.variance
         shared = room.side_by_side
         self.means = [habits.scale * math.exp(mu + pace.shift + spread / 2) / shared for mu in habits.log_means]
         self.relative = math.exp(habits.sigma2) - 1
         self.turn = habits.turn / shared
         self.inflation = 1 / (1 - min(habits.emergencies * self.means[0], INFLATION_MOST))
-        self.taken = [0.0] * len(room.breaks)
-        self.awaited: list[Awaited] = []
-        self.at = self._start()
         self._last_here = max((index for index, each in enumerate(line) if each.slot is None), default=-1)
-        self._floor = 0.0, 0.0, 0.0
-        self._found: list[Prediction] = []
+        self._marks = self._shared(like) if like is not None else []
+        self._go_on(self._marks[-1] if self._marks else self._beginning())
 
     def __getitem__(self, index: int) -> Prediction:
         """The prediction for the place at `index`."""
-        while len(self._found) <= index:
-            self._found.append(self._next(len(self._found)))
-        return self._found[index]
+        if index < self._first:
+            self._marks = []
+            self._go_on(self._beginning())
+        while self._first + len(self._found) <= index:
+            self._found.append(self._next(self._first + len(self._found)))
+        return self._found[index - self._first]
+
+    def _beginning(self) -> Mark:
+        return Mark(0, self._start(), [0.0] * len(self.room.breaks), [], (0.0, 0.0, 0.0))
+
+    def _go_on(self, mark: Mark) -> None:
+        """Goes on from there."""
+        self._first, self._found = mark.place, list[Prediction]()
+        self.at, self.taken = msgspec.structs.replace(mark.at), [*mark.taken]
+        self.awaited = [msgspec.structs.replace(each) for each in mark.awaited]
+        self._floor = mark.floor
+
+    def _mark(self, index: int) -> Mark:
+        awaited = [msgspec.structs.replace(each) for each in self.awaited]
+        return Mark(index, msgspec.structs.replace(self.at), [*self.taken], awaited, self._floor)
+
+    def _shared(self, other: "Pass") -> list[Mark]:
+        """The marks of another pass that this one would make too."""
+        here = self.room, self.habits, self.pace, self._last_here
+        if here != (other.room, other.habits, other.pace, other._last_here):
+            return []
+        pairs = enumerate(zip(self.line, other.line, strict=False))
+        same = next((index for index, (a, b) in pairs if a != b), min(len(self.line), len(other.line)))
+        return [mark for mark in other._marks if mark.place + COMING <= same + 1]  # each place looks at the next few
 
     def _next(self, index: int) -> Prediction:
+        if index % MARK_EVERY == 0 and index > self._first:
+            self._marks.append(self._mark(index))
         pending = self.line[index]
         self._let_in_unseen(pending)
         self._let_in_late()
@@ -278,8 +287,9 @@ class Pass:
         self.at.free += shows * (free - self.at.free)
 
     def _told(self, mean: float, spread: float) -> Prediction:
-        at, habits = self.at, self.habits
-        spread += self.pace.variance * at.work * at.work
+        at, habits, early = self.at, self.habits, self.early
+        mean, spread = mean + early, spread + self.pace.variance * at.work * at.work
         low, expected, high = wait_quantiles(mean, spread, habits.widen_low, habits.widen_high)
         each = (at.work - at.left) / at.served if at.served else 0.0
-        return Prediction(low, expected, high, mean, spread, at.served, each, at.left, at.begins, at.rests)
+        begins = at.begins + early if at.begins > 0 else 0.0
+        return Prediction(low, expected, high, mean, spread, at.served, each, at.left, begins, at.rests)

@@ -1,5 +1,6 @@
 """A day's facts as what an estimate goes by: who is in line, where the doctor is, how fast today goes. Pure."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -7,14 +8,18 @@ from itertools import pairwise
 
 from mediqon.hospitals.slots import Hours, instant, local_day
 from mediqon.queues import rules
-from mediqon.queues.estimate import Pass, Pending, Room
+from mediqon.queues.estimate import Pass
 from mediqon.queues.habits import Habits, habits
 from mediqon.queues.history import History, Kind
 from mediqon.queues.lessons import sensible
-from mediqon.queues.models import Facts, Priority, QueueState, Status, Visit
+from mediqon.queues.models import DayKey, Facts, Priority, QueueState, Status, Visit
 from mediqon.queues.pace import todays_pace
+from mediqon.queues.prospects import Pending, Room
 
 NOTHING_LEARNT = History()
+LONG_BEFORE = timedelta(hours=12)
+"""Before the day begins: nobody is awaited yet, and no start of the past was so early."""
+PASSES_MAX = 512
 
 
 def predictions(facts: Facts, line: Sequence[Visit], now: datetime) -> Pass | None:
@@ -25,8 +30,29 @@ def predictions(facts: Facts, line: Sequence[Visit], now: datetime) -> Pass | No
         return None
     known = habits(facts.history or NOTHING_LEARNT, facts.slot_minutes)
     lengths = _lengths(facts.visits, known)
-    pending = [_pending(visit, now) for visit in line]
-    return Pass(pending, _room(facts, now, len(lengths)), known, todays_pace(lengths, known))
+    since = _long_before(facts, now) or now
+    early = _minutes(since, now)
+    pending = [_pending(visit, since) for visit in line]
+    room, pace = _room(facts, since, len(lengths)), todays_pace(lengths, known)
+    if not early:
+        return Pass(pending, room, known, pace)
+    _passes[facts.key] = Pass(pending, room, known, pace, early=early, like=_passes.pop(facts.key, None))
+    if len(_passes) > PASSES_MAX:
+        _passes.popitem(last=False)
+    return _passes[facts.key]
+
+
+_passes: OrderedDict[DayKey, Pass] = OrderedDict()
+"""The latest pass of days to come: the next booking goes on from where the one before it had come."""
+
+
+def _long_before(facts: Facts, now: datetime) -> datetime | None:
+    """The same instant for whoever looks long before the day begins, when it matters no more how long; null later."""
+    opened, _ = working_day(facts.day, facts.timezone, facts.hours)
+    if opened is None or any(visit.called_at for visit in facts.visits):
+        return None
+    instant = min(opened, _first_slot(facts) or opened) - LONG_BEFORE
+    return instant if instant > now else None
 
 
 def _pending(visit: Visit, now: datetime) -> Pending:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from mediqon.queues.estimate import Prediction
+from mediqon.queues.prospects import Prediction
 
 STEP, WIDE_STEP, WIDE_FROM = 5, 10, 60.0
 """Minutes that shown times are rounded to, and beyond an hour."""

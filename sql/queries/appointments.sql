@@ -4,7 +4,8 @@
 -- Sells seats of locked days, and enters the patients that have no account; nothing for an account that is gone.
 -- $1 a JSON list of bookings, with either the account or the name of the patient.
 with bookings as materialized (
-    select b.*, coalesce(b.account_id, nextval('users_id_seq')) as patient_id
+    select b.*, coalesce(b.account_id, nextval('users_id_seq')) as patient_id,
+           coalesce(b.name, (select u.name from users u where u.id = b.account_id and u.disabled_at is null)) as patient
     from jsonb_to_recordset($1) as b (
         hospital_id bigint, doctor_id bigint, day date, account_id bigint, name text, phone text, seat integer,
         token text, code text, reason text, scheduled_at timestamptz, booked_at timestamptz
@@ -18,11 +19,10 @@ with bookings as materialized (
     select hospital_id, doctor_id, day, patient_id, doctor_id, seat, token, code, 'BOOKED', reason,
            scheduled_at, scheduled_at, 'SLOT', booked_at
     from bookings
-    where account_id is null or exists (select from users u where u.id = account_id and u.disabled_at is null)
+    where patient is not null
     returning id, code, patient_id
 )
-select s.id, s.code, s.patient_id, coalesce(u.name, b.name) as patient
-from sold s join bookings b using (code) left join users u on u.id = b.account_id;
+select s.id, s.code, s.patient_id, b.patient from sold s join bookings b using (code);
 
 -- name: insert_walk_in
 -- Takes in somebody who is here. $1 hospital, $2 doctor, $3 day, $4 patient, $5 walk-in number, $6 token, $7 code,

@@ -119,7 +119,7 @@ end;
 
 -- name: save_change
 -- Writes what was done to locked days: what visits have become, the days' story, the days themselves and their next
--- versions. Each parameter is a JSON list. $1 visits, $2 events, $3 days.
+-- versions. $1 visits, $2 events, $3 days, each a JSON list; $4 the visits' ids, by which they are found without reading all.
 with moved as (
     update appointments a
     set status = v.status, priority = v.priority, due_at = v.due_at, place_rule = v.place_rule,
@@ -129,7 +129,7 @@ with moved as (
         id bigint, status visit_status, priority visit_priority, due_at timestamptz, place_rule place_rule,
         checked_in_at timestamptz, called_at timestamptz, started_at timestamptz, ended_at timestamptz, calls smallint
     )
-    where a.id = v.id
+    where a.id = v.id and a.id = any($4::bigint[])
 ), told as (
     insert into appointment_events (doctor_id, day, queue_version, appointment_id, at, actor_id, verb, from_status,
                                     to_status, reason, before, after, promised_at, undoes, shown)

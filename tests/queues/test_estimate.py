@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediqon.queues import chances
-from mediqon.queues.estimate import Pending, Prediction, Room, predict
+from mediqon.queues.estimate import Pass, predict
 from mediqon.queues.habits import SIGMA2_PRIOR, habits
 from mediqon.queues.history import History, Kind
 from mediqon.queues.pace import Pace, todays_pace
+from mediqon.queues.prospects import Pending, Prediction, Room
 
 DRAWS = 40_000
 SLIGHT = 1e-6
@@ -65,6 +66,35 @@ def test_whoever_books_months_ahead_is_expected_as_whoever_books_the_day_before(
     assert max(abs(a - b) for a, b in zip(day_before, months_ahead, strict=True)) < 1
     assert 0 <= months_ahead[0] < 20
     assert 45 <= months_ahead[1] < 80
+
+
+@given(
+    st.lists(st.integers(0, 50), min_size=12, max_size=60),
+    st.lists(st.integers(0, 50), max_size=5),
+    st.lists(st.integers(8, 60), min_size=1, max_size=5),
+)
+def test_a_pass_that_goes_on_from_another_says_what_one_from_the_beginning_says(
+    first: list[int], more: list[int], asked: list[int]
+) -> None:
+    def line(slots: list[int]) -> list[Pending]:
+        return [Pending(slot=720.0 + 15 * slot, due=720.0 + 15 * slot) for slot in sorted(slots)]
+
+    room, pace = Room(opens=720.0, breaks=[(840.0, 870.0)]), Pace(0.0, HABITS.tau2)
+    before = Pass(line(first), room, HABITS, pace, early=600.0)
+    _ = before[len(first) - 1]
+    after = Pass(line(first + more), room, HABITS, pace, early=30.0, like=before)
+    fresh = Pass(line(first + more), room, HABITS, pace, early=30.0)
+    for index in (each for each in asked if each < len(first + more)):
+        assert after[index] == fresh[index]
+
+
+def test_how_long_before_the_day_somebody_looks_makes_no_difference() -> None:
+    def told(opens: float, early: float) -> Prediction:
+        line = [Pending(slot=opens + 10 * place, due=opens + 10 * place) for place in range(20)]
+        return Pass(line, Room(opens=opens), HABITS, Pace(0.0, HABITS.tau2), early=early)[19]
+
+    for one, other in zip(told(3000.0, 0.0), told(720.0, 2280.0), strict=True):
+        assert math.isclose(one, other, rel_tol=SLIGHT)
 
 
 def test_the_quantiles_of_a_sum_of_visits_are_what_drawing_sums_gives() -> None:

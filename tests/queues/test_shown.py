@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediqon.queues.estimate import Prediction
+from mediqon.queues.prospects import Prediction
 from mediqon.queues.reasons import in_numbers
 from mediqon.queues.shown import Reason, Shown, Stir, in_order, instant, newly_told, patience, show
 
