@@ -46,6 +46,7 @@ SECRETS = {
     "Registration": ["password"],
     "NewDoctor": ["password"],
     "NewStaff": ["password"],
+    "GivenPassword": ["password"],
     "PasswordChange": ["password", "new_password"],
 }
 

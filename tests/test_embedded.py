@@ -174,6 +174,20 @@ async def test_neither_server_listens_on_a_network_or_takes_anybody_without_its_
                 await stranger.ping()  # pyright: ignore
 
 
+async def test_postgresqls_own_log_quotes_nothing_that_somebody_entered(data_dir: Path) -> None:
+    async with started(data_dir) as settings:
+        await ask(settings, "create table people (email text unique)")
+        await ask(settings, "insert into people values ('erika@example.org')")
+        conn = await asyncpg.connect(
+            host=settings.db_host, user=settings.db_user, password=settings.db_password, database=settings.db_name
+        )
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await conn.execute("insert into people values ($1)", "erika@example.org")
+        await conn.close()
+    told = (data_dir / "logs" / "postgres.log").read_text()
+    assert ("duplicate key" in told, "erika" in told) == (True, False)
+
+
 async def test_no_password_shows_in_a_command_line(data_dir: Path) -> None:
     async with started(data_dir) as settings:
         commands = " ".join(processes_of(data_dir).values())

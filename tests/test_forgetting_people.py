@@ -85,6 +85,15 @@ async def test_a_log_in_goes_with_its_patient_and_an_open_visit_comes_first(serv
     assert not [secret for secret in (*SECRETS, patient.email) if secret in left]
 
 
+async def test_the_kept_answer_of_a_registration_goes_too(server: Server, clinic: Clinic) -> None:
+    body = {"name": "Erika Mustermann", "email": "erika@example.org", "password": "correct horse 1"}
+    made = await server.anybody.post("/auth/register", body, idempotency_key="once")
+    assert made.status == 201
+    await mediqon(server.settings, "forget", "--patient", str(made["id"]), "--yes")
+    left = await everything(server.settings)
+    assert not [secret for secret in SECRETS if secret in left]
+
+
 async def test_staff_and_strangers_are_not_patients(server: Server, clinic: Clinic) -> None:
     me = (await clinic.reception.get("/auth/me"))["id"]
     for person in (me, 999_999):

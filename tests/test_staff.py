@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from builders import PASSWORD, Answer, Clinic, Server, numbers, open_clinic
+from builders import PASSWORD, Answer, Clinic, Server, numbers, open_clinic, refused
 
 pytestmark = pytest.mark.anyio
 
@@ -64,8 +64,7 @@ async def test_a_disabled_address_is_free_for_a_new_account(clinic: Clinic, serv
 async def test_nobody_disables_the_account_in_use(clinic: Clinic) -> None:
     own = (await clinic.reception.get("/auth/me"))["id"]
     await colleague(clinic)
-    refused = await clinic.reception.delete(f"{path(clinic)}/{own}")
-    assert (refused.status, refused["code"]) == (409, "own_account")
+    refused(await clinic.reception.delete(f"{path(clinic)}/{own}"), 409, "own_account")
 
 
 async def test_two_who_disable_each_other_at_once_leave_one(clinic: Clinic, server: Server) -> None:
@@ -89,3 +88,20 @@ async def test_staff_accounts_are_the_own_hospitals_matter(clinic: Clinic, serve
     assert (await elsewhere.reception.delete(f"{path(elsewhere)}/{made['id']}")).status == 404
     assert (await clinic.reception.delete(f"{path(clinic)}/{doctor_user}")).status == 404
     assert (await clinic.reception.delete(f"{path(clinic)}/{2**63}")).status == 404
+
+
+async def test_a_doctors_password_is_replaced_and_all_that_the_old_one_opened_is_closed(
+    clinic: Clinic, server: Server
+) -> None:
+    given, email = f"/doctors/{clinic.doctor_id}/password", clinic.doctor.email
+    async with server.watch(f"/live/desk/{clinic.doctor_id}", clinic.doctor) as desk:
+        await desk.frame()
+        refused(await clinic.reception.post(given, {"password": email}), 400, "malformed")
+        assert (await clinic.reception.post(given, {"password": "quite another 2"})).status == 204
+        assert await desk.closed() == 4401
+    refused(await clinic.doctor.today(clinic.doctor_id), 401, "invalid_token")
+    old = await server.anybody.post("/auth/login", {"email": email, "password": PASSWORD})
+    refused(old, 401, "invalid_credentials")
+    assert (await (await server.log_in(email, "quite another 2")).today(clinic.doctor_id)).status == 200
+    elsewhere = await open_clinic(server)
+    refused(await elsewhere.reception.post(given, {"password": "quite another 3"}), 404, "not_found")

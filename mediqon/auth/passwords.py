@@ -17,7 +17,9 @@ from mediqon.errors import Malformed, Throttled
 AT_ONCE = 2
 """How many log-ins may be checked at the same time: each takes a core and 19 MiB."""
 NEW_AT_ONCE = 1
-"""How many new passwords may be hashed at the same time; they never take a log-in's turn."""
+"""How many new passwords may be hashed at the same time: of those who register, and of others. They never take a
+log-in's turn, nor each other's.
+"""
 WAITING_MAX = 500
 """More than this wait for no turn: they are asked to come again. The last of them waits 10 s."""
 COME_AGAIN_SECONDS = 5
@@ -35,7 +37,7 @@ def turns() -> anyio.CapacityLimiter:
 
 
 @cache
-def _turns_for_new() -> anyio.CapacityLimiter:
+def _turns_for_new(*, strangers: bool) -> anyio.CapacityLimiter:
     return anyio.CapacityLimiter(NEW_AT_ONCE)
 
 
@@ -53,14 +55,15 @@ def refuse_crowd(limiter: anyio.CapacityLimiter) -> None:
 async def hash_new(password: str, *own_words: str, field: str = "password", door: Counted | None = None) -> str:
     """The hash of a new password: about 40 ms of one core. `own_words`: the account's name and address.
 
-    `door` is looked at twice: a crowd that came before it closed is turned away at its turn. Raises Malformed for a
-    password that would soon be guessed, or Throttled.
+    `door`, for those who have no account yet, is looked at twice: a crowd that came before it closed is turned away at
+    its turn. Raises Malformed for a password that would soon be guessed, or Throttled.
     """
     refuse_guessable(password, *own_words, field=field)
     if door is not None:
         await door.look()
-    refuse_crowd(_turns_for_new())
-    async with _turns_for_new():
+    turns_for_new = _turns_for_new(strangers=door is not None)
+    refuse_crowd(turns_for_new)
+    async with turns_for_new:
         if door is not None:
             await door.enter()
         return await anyio.to_thread.run_sync(_hasher.hash, _normal(password))

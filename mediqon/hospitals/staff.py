@@ -24,6 +24,12 @@ class NewStaff(msgspec.Struct, forbid_unknown_fields=True):
     password: NewPassword
 
 
+class GivenPassword(msgspec.Struct, forbid_unknown_fields=True):
+    """What a doctor logs in with from now on."""
+
+    password: NewPassword
+
+
 async def add(conn: Connection, hospital_id: int, asked: NewStaff, *, password_hash: str) -> User:
     """A new account of the role `hospital`. Raises EmailTaken."""
     user_id = await add_user(conn, Role.HOSPITAL, asked.name, asked.email, password_hash, hospital_id=hospital_id)

@@ -1,19 +1,21 @@
-"""Staff accounts over HTTP, for the hospital's own staff."""
+"""Staff accounts over HTTP, and doctors' passwords, for the hospital's own staff."""
 
 from typing import Any
 
 from litestar import Request, Response, delete, get, post
 from litestar.params import JSONBody
 
-from mediqon.auth import idempotency, passwords
+from mediqon.auth import idempotency, passwords, sessions
 from mediqon.auth.access import SECURITY, only, refuse_elsewhere
 from mediqon.auth.models import Role, User
-from mediqon.database import reading, transaction
+from mediqon.database import reading, statements, transaction
+from mediqon.errors import NotFound
 from mediqon.fields import PathId
 from mediqon.given import Actor, Ended, Now, Pool
 from mediqon.hospitals import staff
-from mediqon.hospitals.staff import NewStaff
+from mediqon.hospitals.staff import GivenPassword, NewStaff
 
+SQL = statements("hospitals")
 hospital_only = only(Role.HOSPITAL)
 
 
@@ -53,4 +55,20 @@ async def disable_staff(hospital_id: PathId, user_id: PathId, actor: Actor, pool
     ended.add(over, now=now)
 
 
-ROUTES = [add_staff, list_staff, disable_staff]
+@post("/doctors/{doctor_id:int}/password", status_code=204, guards=[hospital_only], security=SECURITY)
+async def give_password(
+    doctor_id: PathId, data: JSONBody[GivenPassword], actor: Actor, pool: Pool, now: Now, ended: Ended
+) -> None:
+    """Another password for a doctor who has lost theirs, or has left: all that the account is logged in with ends."""
+    async with reading(pool) as conn:
+        account = await conn.fetchrow(SQL.doctor_account, doctor_id, actor.hospital_id)
+    if account is None:
+        raise NotFound
+    password_hash = await passwords.hash_new(data.password, account["name"], account["email"])
+    async with transaction(pool) as conn:
+        await conn.execute(statements("auth").change_password, account["id"], password_hash, now)
+        over = await sessions.end_all(conn, account["id"], now=now)
+    ended.add(over, now=now)
+
+
+ROUTES = [add_staff, list_staff, disable_staff, give_password]

@@ -48,9 +48,10 @@ from gone;
 delete from sessions where user_id = any ($1::bigint[]);
 
 -- name: drop_answers
--- Answers kept for a repeated request, theirs or about them. $1 patient.
+-- Answers kept for a repeated request, theirs or about them, their registration's too. $1 patient.
 delete from idempotency_keys
-where user_id = $1 or position(convert_to('"patient":{"id":' || $1::bigint || ',', 'UTF8') in body) > 0;
+where user_id = $1 or position(convert_to('"patient":{"id":' || $1::bigint || ',', 'UTF8') in body) > 0
+   or user_id = 0 and position(convert_to('{"id":' || $1::bigint || ',"name":', 'UTF8') in body) = 1;
 
 -- name: forget_reasons
 -- Of visits of these patients, and of all before a day. $1 patients, $2 day or null.

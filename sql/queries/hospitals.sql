@@ -66,6 +66,10 @@ select u.email, d.id as doctor_id
 from users u left join doctors d on d.user_id = u.id and d.hospital_id = $2
 where u.email = any ($1) and u.disabled_at is null;
 
+-- name: doctor_account
+-- What a doctor of this hospital logs in with. $1 doctor, $2 hospital.
+select u.id, u.name, u.email from doctors d join users u on u.id = d.user_id where d.id = $1 and d.hospital_id = $2;
+
 -- name: insert_doctor
 -- $1 user, $2 hospital, $3 specialty, $4 room, $5 token prefix (null: the first free letter), $6 minutes a slot.
 insert into doctors (user_id, hospital_id, specialty, room, token_prefix, slot_minutes)
