@@ -125,6 +125,9 @@ class Bus:
             await self._ask_no_more(pubsub, less)
         self._changed = {each for each in self._changed if (each in self._wanted) is not (each in self._told)}
 
+    async def _ask_for_echo(self, pubsub: PubSub) -> None:
+        await pubsub.subscribe(self._echo)
+
     async def _ask_for(self, pubsub: PubSub, channels: Sequence[str]) -> None:
         await pubsub.subscribe(*channels)
         self._told.update(channels)
@@ -162,7 +165,7 @@ class Bus:
         """Subscribes to everything wanted and listens until Redis fails or falls silent."""
         async with self._redis.pubsub() as pubsub:
             async with asyncio.timeout(CONNECT_SECONDS):
-                await self._ask_for(pubsub, [self._echo])
+                await self._ask_for_echo(pubsub)
             for confirmed in self._confirmed.values():
                 confirmed.clear()
             self._told, self._changed, self._pubsub = set(), set(self._wanted), pubsub

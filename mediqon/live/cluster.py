@@ -54,16 +54,22 @@ class Shard(Bus):
         self._doubt = doubt
         self._farewells = Counter[str]()
 
+    async def _ask_for_echo(self, pubsub: PubSub) -> None:
+        await pubsub.ssubscribe(self._echo)
+
     async def _ask_for(self, pubsub: PubSub, channels: Sequence[str]) -> None:
-        for channel in channels:
-            await pubsub.ssubscribe(channel)
-            self._told.add(channel)
+        await self._say(pubsub, "SSUBSCRIBE", channels)
+        self._told.update(channels)
 
     async def _ask_no_more(self, pubsub: PubSub, channels: Sequence[str]) -> None:
-        for channel in channels:
-            self._farewells[channel] += 1
-            await pubsub.sunsubscribe(channel)
-            self._told.discard(channel)
+        self._farewells.update(channels)
+        await self._say(pubsub, "SUNSUBSCRIBE", channels)
+        self._told.difference_update(channels)
+
+    async def _say(self, pubsub: PubSub, command: str, channels: Sequence[str]) -> None:
+        """All in one piece: thousands of days are subscribed to again within the budget."""
+        connection = cast("Any", pubsub.connection)
+        await connection.send_packed_command(connection.pack_commands([(command, channel) for channel in channels]))
 
     async def _hear(self) -> None:
         self._farewells.clear()

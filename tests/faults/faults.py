@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from signal import Signals
@@ -13,11 +14,10 @@ import asyncpg
 from redis.asyncio import Redis
 
 from faults.stage import Stage
+from faults.storm import STORM_SECONDS
 from mediqon import database
 from processes import pid_of, processes_of
 
-STORM_SECONDS = 5.0
-STORM_LIMIT_SECONDS = 30.0
 SQL = database.statements("backup")
 WORKER, VALKEY, POSTGRES, PARENT = "mediqon.worker", "valkey-server", "bin/postgres", "mediqon serve"
 
@@ -123,28 +123,13 @@ def screens_unplugged(seconds: float) -> Fault:
     return Fault(f"network of the screens cut for {seconds:g} s", strike)
 
 
-def storm(sockets: int) -> Fault:
-    """So many screens come at once, each waits for its first frame, and all leave again."""
-
+def storm(screens: int) -> Fault:
     async def strike(stage: Stage) -> None:
-        port = urlsplit(stage.serve.url).port
-        guests = [asyncio.create_task(_guest(port, number / sockets * STORM_SECONDS)) for number in range(sockets)]
-        async with asyncio.timeout(STORM_LIMIT_SECONDS):
-            for writer in await asyncio.gather(*guests):
-                writer.transport.abort()
+        port = str(urlsplit(stage.serve.url).port)
+        process = await asyncio.create_subprocess_exec(sys.executable, "-m", "faults.storm", port, str(screens))
+        assert await process.wait() == 0
 
-    return Fault(f"{sockets} screens come within {STORM_SECONDS:g} s", strike)
-
-
-async def _guest(port: int | None, delay: float) -> asyncio.StreamWriter:
-    await asyncio.sleep(delay)
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(
-        b"GET /live/queues/1 HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    )
-    await reader.readuntil(b'"type":"queue"')
-    return writer
+    return Fault(f"{screens} screens come within {STORM_SECONDS:g} s", strike)
 
 
 def _found(stage: Stage, program: str) -> int:

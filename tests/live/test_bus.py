@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from mediqon.live.bus import Bus
+from mediqon.live.cluster import Shard
 from mediqon.settings import Settings
 from wire import wire_to
 
@@ -27,8 +28,12 @@ steps = st.lists(st.tuples(st.integers(0, CHANNELS - 1), st.integers(0, 3)), max
 
 
 @asynccontextmanager
-async def a_bus(url: str, heard: list[tuple[str, bytes]]) -> AsyncGenerator[Bus]:
-    bus = Bus(url, f"echo:{uuid4().hex}", lambda channel, payload: heard.append((channel, payload)))
+async def a_bus(url: str, heard: list[tuple[str, bytes]], *, sharded: bool = False) -> AsyncGenerator[Bus]:
+    def hear(channel: str, payload: bytes) -> None:
+        heard.append((channel, payload))
+
+    echo = f"echo:{uuid4().hex}"
+    bus = Shard(url, echo, hear, lambda: None) if sharded else Bus(url, echo, hear)
     bus.start()
     await until(lambda: bus.healthy)
     yield bus
@@ -42,18 +47,23 @@ async def until(comes_true: object) -> None:
             await asyncio.sleep(0.005)
 
 
+async def publish(redis: Redis, channel: str, payload: bytes, *, sharded: bool) -> None:
+    await redis.execute_command("SPUBLISH" if sharded else "PUBLISH", channel, payload)
+
+
 async def listened_to(redis: Redis, name: str) -> set[str]:
-    return {str(channel) for channel in await redis.pubsub_channels(f"{name}:*")}
+    asked = f"{name}:*"
+    return {str(each) for each in (*await redis.pubsub_channels(asked), *await redis.pubsub_shardchannels(asked))}
 
 
 @examples(max_examples=40, deadline=None)
-@given(steps)
+@given(steps, st.booleans())
 async def test_whoever_comes_and_goes_in_whatever_order_exactly_what_is_wanted_is_subscribed(
-    servers: Settings, steps: list[tuple[int, int]]
+    servers: Settings, steps: list[tuple[int, int]], sharded: bool
 ) -> None:
     name, heard = uuid4().hex, list[tuple[str, bytes]]()
     async with (
-        a_bus(servers.redis_url, heard) as bus,
+        a_bus(servers.redis_url, heard, sharded=sharded) as bus,
         Redis.from_url(servers.redis_url, decode_responses=True) as redis,
     ):
 
@@ -70,18 +80,24 @@ async def test_whoever_comes_and_goes_in_whatever_order_exactly_what_is_wanted_i
             while await listened_to(redis, name) != wanted:
                 await asyncio.sleep(0.01)
         for number in range(CHANNELS):
-            await redis.publish(f"{name}:{number}", b"news")
+            await publish(redis, f"{name}:{number}", b"news", sharded=sharded)
         await until(lambda: len(heard) >= len(wanted))
     assert Counter(heard) == Counter((channel, b"news") for channel in wanted)
 
 
+@pytest.mark.parametrize("sharded", [False, True])
 @pytest.mark.parametrize("ending", ["cut", "fall_silent"])
-async def test_after_redis_was_away_everything_wanted_meanwhile_is_heard_again(servers: Settings, ending: str) -> None:
+async def test_after_redis_was_away_everything_wanted_meanwhile_is_heard_again(
+    servers: Settings, ending: str, sharded: bool
+) -> None:
     there, heard = Path(unquote(urlsplit(servers.redis_url).path)), list[tuple[str, bytes]]()
     name = uuid4().hex
     async with wire_to(there) as (wire, directory):
         url = servers.redis_url.replace(there.parent.as_posix(), directory.as_posix())
-        async with a_bus(url, heard) as bus, Redis.from_url(servers.redis_url, decode_responses=True) as redis:
+        async with (
+            a_bus(url, heard, sharded=sharded) as bus,
+            Redis.from_url(servers.redis_url, decode_responses=True) as redis,
+        ):
             await bus.subscribe(f"{name}:before")
             await bus.subscribe(f"{name}:left")
             getattr(wire, ending)()
@@ -95,9 +111,26 @@ async def test_after_redis_was_away_everything_wanted_meanwhile_is_heard_again(s
                 while await listened_to(redis, name) != {f"{name}:before", f"{name}:meanwhile"}:
                     await asyncio.sleep(0.01)
             for channel in ("before", "meanwhile", "left"):
-                await redis.publish(f"{name}:{channel}", b"news")
+                await publish(redis, f"{name}:{channel}", b"news", sharded=sharded)
             await until(lambda: len(heard) >= 2)
     assert sorted(heard) == [(f"{name}:before", b"news"), (f"{name}:meanwhile", b"news")]
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+async def test_thousands_of_days_are_subscribed_to_again_at_once(servers: Settings, sharded: bool) -> None:
+    name, many = uuid4().hex, 10_000
+    there = Path(unquote(urlsplit(servers.redis_url).path))
+    async with wire_to(there) as (wire, directory), Redis.from_url(servers.redis_url, decode_responses=True) as redis:
+        url = servers.redis_url.replace(there.parent.as_posix(), directory.as_posix())
+        async with a_bus(url, [], sharded=sharded) as bus:
+            await asyncio.gather(*(bus.subscribe(f"{name}:{number}") for number in range(many)))
+            wire.cut()
+            await until(lambda: not bus.healthy)
+            wire.mend()
+            await until(lambda: bus.healthy)
+            async with asyncio.timeout(SECONDS):
+                while len(await listened_to(redis, name)) < many:
+                    await asyncio.sleep(0.05)
 
 
 async def test_a_process_that_cannot_publish_goes_on_within_its_budget(servers: Settings) -> None:
