@@ -19,6 +19,7 @@ PHONE: ViewportSize = {"width": 390, "height": 844}
 SMALL_PHONE: ViewportSize = {"width": 320, "height": 640}
 DESKTOP: ViewportSize = {"width": 1280, "height": 720}
 UHD: ViewportSize = {"width": 3840, "height": 2160}
+LYING_PHONE: ViewportSize = {"width": 844, "height": 390}
 PORTRAIT: ViewportSize = {"width": 1080, "height": 1920}
 # What a browser writes about refusals and lost connections; the tests look at what the page makes of them.
 # The last is a worker script cut off by the next page.

@@ -99,12 +99,12 @@ async def token_page(request: Request[Any, Any, Any], code: FromPath[str], feed:
 
     In the language that `?lang=` names, or else the browser's first that we know.
     """
-    words = texts("token", spoken(request.query_params.get("lang", ""), request.headers.get("accept-language", "")))
-    page = worded(files()["token/index.html"].body.decode(), words)
+    language = spoken(request.query_params.get("lang", ""), request.headers.get("accept-language", ""))
+    page = worded(files()["token/index.html"].body.decode(), language)
     try:
-        page = filled(page, await feed.told(code), words, code=code, now=now)
+        page = filled(page, await feed.told(code), language, code=code, now=now)
     except NotFound:
-        return _send(request, _written(noticed(page, words["unknown"])), status=404)
+        return _send(request, _written(noticed(page, texts("token", language)["unknown"])), status=404)
     except LOST:
         pass
     return _send(request, _written(page))

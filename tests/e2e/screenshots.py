@@ -170,6 +170,7 @@ class Camera:
         await self.shoot("desk-keys", "/desk", DESKTOP, prepare=lambda page: open_desk(page, day.doctor, "?"))
         await self.shoot("desk-phone", "/desk", PHONE, dark=True, prepare=lambda page: open_desk(page, day.doctor))
         await self.shoot("token-booked", f"/t/{day.booked['code']}", PHONE)
+        await self.shoot("token-arabic", f"/t/{day.booked['code']}?lang=ar", PHONE)
         await self.shoot("hospital", "/hospital", DESKTOP, prepare=lambda page: open_hospital(page, day.reception))
         await self.shoot(
             "hospital-report", "/hospital#report", TALL, prepare=lambda page: open_report(page, day.reception)

@@ -145,6 +145,27 @@ async def test_nothing_is_lost_at_200_percent(devices: Devices, server: Server, 
     assert await desk.evaluate("document.documentElement.scrollWidth") <= ZOOMED["width"]
 
 
+async def test_the_desks_one_button_never_covers_what_has_the_focus(devices: Devices, clinic: Clinic) -> None:
+    await waiting(clinic, "Asha", "Ben", "Chen", "Dina", "Eli")
+    await clinic.doctor.call_next(clinic.doctor_id)
+    desk = await at_desk(devices, clinic, size=ZOOMED)
+    names: set[str] = set()
+    for _ in range(30):
+        await desk.keyboard.press("Tab")
+        name, seen = await desk.evaluate(SEEN)
+        assert seen, name
+        names.add(name)
+    assert "More A-W05 Eli" in names
+
+
+SEEN = """() => {
+    const { x, y, width, height } = document.activeElement.getBoundingClientRect();
+    const there = document.elementFromPoint(x + width / 2, y + height / 2);
+    const name = document.activeElement.getAttribute("aria-label") ?? document.activeElement.textContent.trim();
+    return [name, document.activeElement === document.body || document.activeElement.contains(there)];
+}"""
+
+
 async def test_every_target_is_large_enough_for_a_finger(devices: Devices, server: Server, clinic: Clinic) -> None:
     async def small(page: Page) -> list[Any]:
         return await page.evaluate(

@@ -9,7 +9,7 @@ from playwright.async_api import Page, Route, WebSocketRoute, expect
 from builders import PASSWORD, Clinic, Server, numbers, open_clinic
 from cable import Cable, laid_cable
 from conftest import Clock, serving
-from devices import DESKTOP, PHONE, PORTRAIT, SMALL_PHONE, UHD, Devices
+from devices import DESKTOP, LYING_PHONE, PHONE, PORTRAIT, SMALL_PHONE, UHD, Devices
 from mediqon.settings import Settings
 from walk import at_desk, email_of, font_vh, frame, log_in, now_serving, tab_to, waiting
 
@@ -17,6 +17,9 @@ pytestmark = pytest.mark.anyio
 
 NOT_LIVE_AFTER = "00:16"
 POLLS_AFTER = "00:11"
+CUT = """[...document.querySelectorAll(".serving > *")]
+    .filter((node) => node.scrollHeight > node.clientHeight + 2 || node.offsetTop < 0)
+    .map((node) => [node.textContent, node.scrollHeight, node.clientHeight])"""
 NOT_LIVE = re.compile(r"^Not live since \d\d:\d\d$")
 
 
@@ -61,9 +64,10 @@ class TestWaitingRoom:
         for number in range(2, 9):
             ids.append((await clinic.add_doctor(room=str(number + 100), token_prefix=f"{number}X"))[0])
             key = (await clinic.display(*ids))["key"]
-            for size in (DESKTOP, PORTRAIT):
+            for size in (DESKTOP, PORTRAIT, LYING_PHONE):
                 wall = await devices.open(f"{server.url}/display/{key}", size=size)
                 await expect(wall.get_by_role("article")).to_have_count(number)
+                assert await wall.evaluate(CUT) == [], (number, size)
                 for room in await wall.get_by_text(re.compile(r"^Room ")).all():
                     box = await room.bounding_box()
                     assert box is not None

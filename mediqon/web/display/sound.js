@@ -103,7 +103,10 @@ function say(texts, words) {
   const utterance = new SpeechSynthesisUtterance(words);
   Object.assign(utterance, { lang: texts.locale.split("-u-")[0], voice: voice ?? null, rate: 0.9 });
   return new Promise((done) => {
-    const timer = setTimeout(done, SPEECH_MOST_MS);
+    const timer = setTimeout(() => {
+      synthesis.cancel();
+      done();
+    }, SPEECH_MOST_MS);
     utterance.onend = utterance.onerror = () => {
       clearTimeout(timer);
       done();
