@@ -101,9 +101,9 @@ LIVE = """
 NOBODYS_ID = 10**9
 SECRET_IDS = ("appointment_id", "leave_id", "display_id", "kiosk_id", "user_id")
 """Numbers that nobody else may learn of; those of hospitals and doctors are public."""
-ROUNDS = 40
-TELLING_SHARE = 0.1
-"""By chance, one of two takes longer in less than a tenth of 40 pairs once in ten million times."""
+ROUNDS = 100
+TELLING_SHARE = 0.25
+"""By chance, one of two takes longer in less than a quarter of 100 pairs once in five million times."""
 ACCOUNTS = 14
 """By chance, the same one takes longer in all of 14 pairs once in eight thousand times."""
 
