@@ -144,6 +144,7 @@ class TestSound:
         ben = (await clinic.doctor.today(clinic.doctor_id))["now"][1]
         await clinic.doctor.post(f"/appointments/{ben['id']}/recall")
         await said(wall, 1)
+        await expect(now_serving(wall).locator("[data-called]")).to_have_text("A-W02")
         await wall.wait_for_timeout(2_500)
         assert await wall.evaluate("window.said") == ["en-GB: Token A W 2, please go to Room 3."]
 

@@ -105,7 +105,7 @@ function announceCall(frame, seen) {
   if (!liveness.live && now() - Date.parse(frame.called_at) > MISSED_CALL_MS) return;
   const called = calledSince(seen, frame);
   if (!called.length) return;
-  flash([...board.children].find((cell) => cell.dataset.key === String(frame.doctor_id)));
+  flash([...board.children].find((cell) => cell.dataset.key === String(frame.doctor_id)), called);
   for (const token of called) {
     announcer.announce(token, frame.room, () => doctors.get(frame.doctor_id).now_serving.includes(token));
   }
@@ -118,7 +118,8 @@ function calledSince(seen, frame) {
   return frame.now_serving.filter((token, index) => !before.has(token) || frame.calls[index] > before.get(token));
 }
 
-function flash(cell) {
+function flash(cell, called) {
+  for (const token of part(cell, "now").children) mark(token, "data-called", called.includes(token.dataset.key));
   cell.classList.remove("called");
   void cell.offsetWidth; // restarts the animation for a recall
   cell.classList.add("called");
