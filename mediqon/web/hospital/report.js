@@ -2,9 +2,9 @@
 
 import { accessToken, get } from "/web/shared/api.js";
 import { clockTime, dateOf, dayName, now } from "/web/shared/clock.js";
-import { element, part } from "/web/shared/paper.js";
+import { answerFor, element, part } from "/web/shared/paper.js";
 import { STATUS } from "/web/shared/words.js";
-import { offerDoctors, onSend } from "/web/hospital/asking.js";
+import { filledIn, offerDoctors, onSend } from "/web/hospital/asking.js";
 import { barChart } from "/web/hospital/chart.js";
 
 const EVERYBODY = "all";
@@ -17,18 +17,20 @@ export function openReport(here) {
   const form = at("report-form");
   form.dataset.keep = "";
   const choice = form.elements.doctor_id;
-  offerDoctors(choice, house.doctors.length > 1 ? [...house.doctors, { id: EVERYBODY, name: "All doctors" }] : house.doctors);
+  offerDoctors(choice, house.doctors.length > 1 ? [{ id: EVERYBODY, name: "All doctors" }, ...house.doctors] : house.doctors);
   choice.onchange = () => (at("csv").disabled = choice.value === EVERYBODY);
+  choice.onchange();
   form.elements.date.value ||= dateOf(now(), house.timezone);
   onSend(form, house.act, draw);
   at("csv").onclick = () => house.act(at("csv"), save);
+  return house.doctors.length ? draw(filledIn(form)) : undefined;
 }
 
 const path = ({ doctor_id, date }) => `/queues/${doctor_id.value ?? doctor_id}/report?date=${date.value ?? date}`;
 
 async function draw({ doctor_id, date }) {
-  const drawn = doctor_id === EVERYBODY ? await everybody(date) : await oneDoctor(doctor_id, date);
-  at("report").replaceChildren(...drawn);
+  const drawn = await answerFor(at("report"), doctor_id === EVERYBODY ? everybody(date) : oneDoctor(doctor_id, date));
+  if (drawn) at("report").replaceChildren(...drawn);
   return "";
 }
 
