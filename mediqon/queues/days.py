@@ -31,10 +31,8 @@ class DayBusy(Problem):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """What a verb did to one visit; without any visit, to the day itself.
-
-    No `before`: the visit is new to this day. No `after`: it has left it. `actor` where it is not the verb's own.
-    """
+    """What a verb did to one visit; without any visit, to the day itself. No `before`: the visit is new to this day; no
+    `after`: it has left it. `actor` where it is not the verb's own."""
 
     verb: str
     before: Visit | None = None

@@ -22,6 +22,7 @@ from mediqon.hospitals.slots import local_day
 from mediqon.queues import days, rules
 from mediqon.queues.days import Change, Written
 from mediqon.queues.models import IN_ROOM, OVER, DayImage, Facts, PlaceRule, Priority, QueueState, Status, Visit
+from mediqon.queues.shown import instant
 from mediqon.queues.views import appointment, outlook_on
 
 VERBS = {
@@ -213,14 +214,8 @@ def _place(facts: Facts, visit: Visit, now: datetime) -> tuple[datetime, PlaceRu
     if visit.status is Status.ON_HOLD:
         due = rules.due_return(visit, rules.call_order(facts.visits), policy=facts.settings)
         return due, PlaceRule.RETURNED
-    told = rules.late(visit, policy=facts.settings, now=now) and _told_to_come(facts, visit, now)
+    told = any(each.visit_id == visit.id and now <= instant(each.here_by) for each in facts.shown)
     return rules.placed_at_check_in(visit, policy=facts.settings, now=now, told=told)
-
-
-def _told_to_come(facts: Facts, visit: Visit, now: datetime) -> bool:
-    """Whether the phone says that this is early enough."""
-    place = outlook_on(facts, now).place(visit)
-    return place is not None and place.window is not None and now <= place.window.here_by
 
 
 def _refuse_illegal(facts: Facts, visit: Visit, to: Status, actor: Actor, now: datetime) -> None:

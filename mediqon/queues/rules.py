@@ -116,16 +116,13 @@ def placed_at_check_in(
     `told`: they come by the time at which they were told to be here. Who said to be late was told because of that.
     """
     slot = visit.scheduled_at
-    if slot is not None and (not late(visit, policy=policy, now=now) or (told and visit.due_at <= slot)):
+    if slot is not None and (
+        now <= slot + timedelta(minutes=policy.late_grace_minutes) or (told and visit.due_at <= slot)
+    ):
         # Who said to be late and is not, has the slot again.
         kept = min(visit.due_at, slot) if visit.place_rule is PlaceRule.SLOT else visit.due_at
         return kept, visit.place_rule
     return due_walk_in(visit.priority, policy=policy, now=now), PlaceRule.WALK_IN if slot is None else PlaceRule.LATE
-
-
-def late(visit: Visit, *, policy: Policy, now: datetime) -> bool:
-    """Whether the slot and its grace are over."""
-    return visit.scheduled_at is not None and now > visit.scheduled_at + timedelta(minutes=policy.late_grace_minutes)
 
 
 def due_return(visit: Visit, waiting: Sequence[Visit], *, policy: Policy) -> datetime:
