@@ -118,14 +118,13 @@ class Counter(Generic[OrderT]):
 
     def _cannot_be_served(self, row: DayKey | None, served: list[Turn[OrderT]], error: Exception) -> list[Turn[OrderT]]:
         """Who else is told of an error: where the database does not answer, all in the row, lest each waits for it."""
-        unanswered = isinstance(error, LOST) and not isinstance(error, asyncpg.PostgresError)
-        if served and not unanswered:
+        if served and not _is_unanswered(error):
             return []
         others, self._rows[row] = self._rows[row], []
         return others
 
     async def _serve_next(self, row: DayKey | None, served: list[Turn[OrderT]]) -> Sequence[Outcome]:
-        """All in one transaction; where the database refuses one of them, each in a transaction of its own.
+        """All in one transaction; where the database refuses one of them, once more with care.
 
         Fills `served` once the transaction has begun: whoever came meanwhile is served too.
         """
@@ -136,23 +135,38 @@ class Counter(Generic[OrderT]):
                 served += self._take(row)
                 outcomes = await self._serve_all(conn, served, self._feed.known, wait=wait)
         except (Problem, asyncpg.IntegrityConstraintViolationError):
-            outcomes = [await self._serve_alone(turn, wait=wait) for turn in served]
+            outcomes = await self._serve_with_care(served, wait=wait)
         latest: dict[DayKey, Facts] = {each.facts.key: each.facts for each in outcomes if isinstance(each, Done)}
-        await self._feed.publish(*latest.values())
+        await self._feed.publish(*(facts for facts in latest.values() if self._is_news(facts)))
         return outcomes
 
-    async def _serve_alone(self, turn: Turn[OrderT], *, wait: bool) -> Outcome:
+    def _is_news(self, facts: Facts) -> bool:
+        known = self._feed.known(facts.key)
+        return known is None or known.version < facts.version
+
+    async def _serve_with_care(self, served: Sequence[Turn[OrderT]], *, wait: bool) -> Sequence[Outcome]:
+        """Where nothing known is trusted and one is refused all the same, each in a transaction of its own."""
+        outcomes: list[Outcome] = []
         try:
             async with transaction(self._pool) as conn:
-                return (await self._serve_all(conn, [turn], days.nothing, sure=True, wait=wait))[0]
-        except Exception as error:
-            return error
+                return await self._serve_all(conn, served, days.nothing, sure=True, wait=wait)
+        except (Problem, asyncpg.IntegrityConstraintViolationError):
+            pass
+        for turn in served:
+            try:
+                async with transaction(self._pool) as conn:
+                    outcomes += await self._serve_all(conn, [turn], days.nothing, sure=True, wait=wait)
+            except Exception as error:
+                if _is_unanswered(error):
+                    return outcomes + [error] * (len(served) - len(outcomes))
+                outcomes.append(error)
+        return outcomes
 
     async def _serve_all(
         self, conn: Connection, turns: Sequence[Turn[OrderT]], known: Known, *, sure: bool = False, wait: bool
     ) -> list[Outcome]:
         earlier = await idempotency.claim(
-            conn, [turn.attempt for turn in turns], now=max(turn.order.now for turn in turns)
+            conn, [turn.attempt for turn in turns], now=max(turn.order.now for turn in turns), wait=wait
         )
         fresh = [turn for turn, answer in zip(turns, earlier, strict=True) if answer is None]
         served: Sequence[Done | Problem] = []
@@ -161,6 +175,11 @@ class Counter(Generic[OrderT]):
             await idempotency.settle(conn, [turn.attempt for turn in fresh], _answers(fresh, served))
         outcomes = iter(served)
         return [next(outcomes) if answer is None else answer for answer in earlier]
+
+
+def _is_unanswered(error: Exception) -> bool:
+    """Whether the database does not answer at all."""
+    return isinstance(error, LOST) and not isinstance(error, asyncpg.PostgresError)
 
 
 def _answers(turns: Sequence[Turn[OrderT]], served: Sequence[Done | Problem]) -> list[Appointment | None]:

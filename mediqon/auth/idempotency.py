@@ -56,17 +56,17 @@ async def earlier(conn: Connection, attempt: Attempt, *, now: datetime) -> Repla
 
     A twin under way is waited for. The caller's transaction must end with `keep`, or the key is free again.
     """
-    (answer,) = await claim(conn, [attempt], now=now)
+    (answer,) = await claim(conn, [attempt], now=now, wait=True)
     if isinstance(answer, Problem):
         raise answer
     return answer
 
 
 async def claim(
-    conn: Connection, attempts: Sequence[Attempt], *, now: datetime
+    conn: Connection, attempts: Sequence[Attempt], *, now: datetime, wait: bool
 ) -> list[Replay | IdempotencyMismatch | UnderWay | None]:
     """The same for several requests at once; what would be raised stands in its place. Of two with one key the later
-    is UnderWay.
+    is UnderWay, and unless `wait` so is whoever has a twin elsewhere.
 
     The caller's transaction must end with `settle`.
     """
@@ -75,7 +75,7 @@ async def claim(
         return [None] * len(attempts)
     whose = sorted(first)  # in one order, so that nobody waits for each other
     users, keys = [user for user, _ in whose], [key for _, key in whose]
-    rows = await conn.fetch(SQL.claim_keys, users, keys, [first[each].digests[0] for each in whose], now)
+    rows = await conn.fetch(SQL.claim_keys, users, keys, [first[each].digests[0] for each in whose], now, wait)
     claimed = {(row["user_id"], row["key"]) for row in rows}
     return [await _answer(conn, each, first, claimed) for each in attempts]
 
@@ -89,7 +89,9 @@ async def _answer(
     if who in claimed:
         return None if first[who] is attempt else UnderWay()
     row = await conn.fetchrow(SQL.find_key, attempt.user_id, attempt.key)
-    if row is None or not any(hmac.compare_digest(row["request_hash"], digest) for digest in attempt.digests):
+    if row is None:
+        return UnderWay()
+    if not any(hmac.compare_digest(row["request_hash"], digest) for digest in attempt.digests):
         return IdempotencyMismatch()
     return Response(
         row["body"], status_code=row["status"], media_type="application/json", headers={"Idempotent-Replay": "true"}

@@ -7,6 +7,7 @@ for seconds, never for good, so a stranger can slow somebody's log-in down but n
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -69,6 +70,7 @@ class Throttle:
         self._away_until = 0.0
 
     async def stop(self) -> None:
+        self._away_until = math.inf  # so that nobody asks any more
         await self._redis.aclose()
 
     async def refuse_closed(self, *doors: Door) -> None:
@@ -145,7 +147,7 @@ class Throttle:
                     pipeline.execute_command(*command)
                 return await pipeline.execute()
         except LOST as error:
-            self._away_until = time.monotonic() + AWAY_SECONDS
+            self._away_until = max(self._away_until, time.monotonic() + AWAY_SECONDS)
             log.warning("Redis is away, each process counts attempts for itself: %r", error)
             return []
 

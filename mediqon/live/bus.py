@@ -48,6 +48,7 @@ class Bus:
         self._redis = Redis.from_url(
             url,
             socket_connect_timeout=CONNECT_SECONDS,
+            socket_timeout=None,  # bounded here: redis-py's own bound can swallow a cancellation
             retry=Retry(NoBackoff(), 0),
             max_connections=PUBLISHES_AT_ONCE,
         )
@@ -70,6 +71,7 @@ class Bus:
             self._listener.cancel()
             with suppress(asyncio.CancelledError):
                 await self._listener
+        self.healthy = False  # so that nobody publishes any more
         await self._redis.aclose()
 
     async def subscribe(self, channel: str) -> None:
@@ -175,6 +177,7 @@ class Bus:
             finally:
                 self._pubsub = None
                 beat.cancel()
+                await asyncio.wait({beat})
 
     async def _beat(self) -> None:
         while True:

@@ -195,7 +195,7 @@ class Cluster:
     def _client(self, url: str) -> Redis:
         if url not in self._clients:
             self._clients[url] = Redis.from_url(
-                url, socket_connect_timeout=MAP_ANSWER_SECONDS, retry=Retry(NoBackoff(), 0)
+                url, socket_connect_timeout=MAP_ANSWER_SECONDS, socket_timeout=None, retry=Retry(NoBackoff(), 0)
             )
         return self._clients[url]
 

@@ -41,29 +41,42 @@ HEAD_MAX_BYTES = 64 * 1024
 """For all of a request that is not its body: the head, the frames of chunks, what trails them. uvicorn keeps it all."""
 
 
+UNREAD_SECONDS = 20.0
+"""Who reads nothing of an answer for so long is cut off."""
+
+
 class Http(HttpToolsProtocol):
-    """uvicorn's own, but a request that is begun has to be asked within ASK_SECONDS and so has the first one, and what
-    is no body may have HEAD_MAX_BYTES.
+    """uvicorn's own, but whatever is begun has to be a request within ASK_SECONDS, the first one too, what is no body
+    may have HEAD_MAX_BYTES, and answers have to be read.
     """
 
     _deadline: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
     _head_bytes = 0
     """Of the request that is being read."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         super().connection_made(transport)
-        self._deadline = self.loop.call_later(ASK_SECONDS, transport.close)
+        self._begin()
 
     def data_received(self, data: bytes) -> None:
+        self._begin()  # also for what never becomes a message: uvicorn has stopped its own clock
         self._head_bytes += len(data)
         super().data_received(data)
         if self._head_bytes > HEAD_MAX_BYTES:
-            self.transport.close()
+            self.transport.abort()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        if self._deadline is None:
-            self._deadline = self.loop.call_later(ASK_SECONDS, self.transport.close)
+        self._begin()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread = self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._read()
 
     def on_body(self, body: bytes) -> None:
         self._head_bytes -= len(body)
@@ -75,7 +88,17 @@ class Http(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._asked()
+        self._read()
         super().connection_lost(exc)
+
+    def _begin(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(ASK_SECONDS, self.transport.abort)
+
+    def _read(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _asked(self) -> None:
         self._head_bytes = 0

@@ -69,10 +69,13 @@ update sessions set revoked_at = $2 where id = $1 and user_id = $3 and revoked_a
 delete from sessions where expires_at < $1;
 
 -- name: claim_keys
--- Reserves idempotency keys, in the order given; waits for twins that are still under way. $1 users, $2 keys, $3 request
--- hashes (of equal length), $4 now.
+-- Reserves idempotency keys, in the order given. Twins that are still under way hold the lock: they are waited for, or let
+-- be unless $5. $1 users, $2 keys, $3 request hashes (of equal length), $4 now.
 insert into idempotency_keys (user_id, key, request_hash, created_at)
-select user_id, key, request_hash, $4 from unnest($1::bigint[], $2::text[], $3::bytea[]) as asked (user_id, key, request_hash)
+select user_id, key, request_hash, $4
+from unnest($1::bigint[], $2::text[], $3::bytea[]) as asked (user_id, key, request_hash),
+     lateral hashtextextended(key, user_id) as lock
+where case when $5 then pg_advisory_xact_lock(lock) is not null else pg_try_advisory_xact_lock(lock) end
 on conflict do nothing returning user_id, key;
 
 -- name: find_key

@@ -7,8 +7,8 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from builders import Answer, Clinic, Server, refused
-from conftest import Clock
+from builders import Answer, Asker, Clinic, Server, refused
+from conftest import Clock, serving
 from mediqon.appointments.booking import Order, sell
 from mediqon.appointments.counter import Counter
 from mediqon.appointments.models import SomebodyElse
@@ -76,6 +76,24 @@ async def test_a_busy_day_keeps_no_booking_of_another_doctor_waiting(server: Ser
             assert (await clinic.reception.book(other_id, patient={"name": "B"})).status == 201
         assert not held_up.done()
     assert (await held_up).status == 201
+
+
+async def test_a_key_in_use_at_another_process_keeps_no_booking_of_another_doctor_waiting(
+    server: Server, settings: Settings, clinic: Clinic, clock: Clock
+) -> None:
+    other_id, _ = await clinic.add_doctor(token_prefix="B")
+    await clinic.reception.walk_in(clinic.doctor_id)
+    wish = {"doctor_id": clinic.doctor_id, "patient": {"name": "Twin"}}
+    async with serving(settings, clock) as second:
+        async with holding(server, BUSY, clinic.doctor_id) as conn:
+            there = Asker(second.http, clinic.reception.token)
+            first = asyncio.create_task(there.post("/appointments/book", wish, idempotency_key="k"))
+            await waiting(conn, 1)
+            twin = asyncio.create_task(clinic.reception.post("/appointments/book", wish, idempotency_key="k"))
+            await asyncio.sleep(0.1)
+            async with asyncio.timeout(PROMPT_SECONDS):
+                assert (await clinic.reception.book(other_id, patient={"name": "Other"})).status == 201
+        assert (await first).raw == (await twin).raw
 
 
 async def test_a_day_locked_for_too_long_fails_its_own_bookings_alone(server: Server, clinic: Clinic) -> None:

@@ -2,9 +2,10 @@
 
 import asyncio
 import shutil
+import socket
 import ssl
 import subprocess
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -176,11 +177,27 @@ async def test_a_request_that_never_ends_is_hung_up_on(
         async with raw(server.url) as client:
             client.send(begun)
             assert await client.reader.read() == b""
+    for more in (b"\r\n", b"\n", b"G"):
+        async with raw(server.url) as client:
+            client.send(b"GET /health/live HTTP/1.1\r\nHost: here\r\n\r\n")
+            await client.reader.readuntil(b"}")
+            client.send(more)
+            with suppress(ConnectionError):
+                assert await client.reader.read() == b""
     async with raw(server.url) as client:
         await client.ask(path)
         await asyncio.sleep(0.3)
         client.send(masked(PING, b"still here"))
         assert await client.next(PONG) == b"still here"
+
+
+async def test_who_does_not_read_answers_is_cut_off(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "UNREAD_SECONDS", 0.5)
+    async with raw(server.url) as client:
+        client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.send(b"GET /schema/openapi.json HTTP/1.1\r\nHost: here\r\n\r\n" * 1000)
+        with pytest.raises(ConnectionError):
+            await send_without_end(client, b"GET /health/live HTTP/1.1\r\n\r\n" * 100, pause=0.05)
 
 
 async def test_what_is_no_body_is_kept_within_bounds_wherever_it_stands(server: Server) -> None:
@@ -198,11 +215,11 @@ async def test_what_is_no_body_is_kept_within_bounds_wherever_it_stands(server: 
                 await send_without_end(client, more * 1000)
 
 
-async def send_without_end(client: Raw, piece: bytes) -> None:
+async def send_without_end(client: Raw, piece: bytes, *, pause: float = 0) -> None:
     for _ in range(ENDLESS_BYTES // len(piece)):
         client.send(piece)
         await client.writer.drain()
-        await asyncio.sleep(0)
+        await asyncio.sleep(pause)
 
 
 async def test_hundreds_of_queues_watched_for_the_first_time_in_one_second_all_get_their_updates(
