@@ -12,17 +12,20 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from urllib.parse import unquote
 
 from uvicorn import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 
 from mediqon.live.channels import Close
 from mediqon.live.frames import close_frame
 from mediqon.live.lines import Line
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +55,7 @@ class Http(HttpToolsProtocol):
 
     _deadline: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
+    _running: RequestResponseCycle | None = None
     _head_bytes = 0
     """Of the request that is being read."""
 
@@ -86,9 +90,15 @@ class Http(HttpToolsProtocol):
         self._asked()
         super().on_message_complete()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: "ASGI3Application") -> None:
+        super()._start_asgi_task(cycle, app)
+        self._running = cycle
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._asked()
         self._read()
+        if self._running is not None:  # uvicorn tells only the latest of pipelined requests
+            self._running.disconnected = True
         super().connection_lost(exc)
 
     def _begin(self) -> None:
