@@ -14,7 +14,6 @@ import asyncpg
 from redis.asyncio import Redis
 
 from faults.stage import Stage
-from faults.storm import STORM_SECONDS
 from mediqon import database
 from processes import pid_of, processes_of
 
@@ -123,13 +122,13 @@ def screens_unplugged(seconds: float) -> Fault:
     return Fault(f"network of the screens cut for {seconds:g} s", strike)
 
 
-def storm(screens: int) -> Fault:
+def storm(screens: int, *, come: int, stay: int = 0) -> Fault:
     async def strike(stage: Stage) -> None:
-        port = str(urlsplit(stage.serve.url).port)
-        process = await asyncio.create_subprocess_exec(sys.executable, "-m", "faults.storm", port, str(screens))
+        asked = (str(urlsplit(stage.serve.url).port), *map(str, (screens, come, stay)))
+        process = await asyncio.create_subprocess_exec(sys.executable, "-m", "faults.storm", *asked)
         assert await process.wait() == 0
 
-    return Fault(f"{screens} screens come within {STORM_SECONDS:g} s", strike)
+    return Fault(f"{screens} screens come within {come} s" + (f" and stay {stay} s" if stay else ""), strike)
 
 
 def _found(stage: Stage, program: str) -> int:
@@ -177,5 +176,6 @@ LONG = (
     redis_unreachable(5, "cut"),
     redis_unreachable(5, "fall_silent"),
     screens_unplugged(5),
-    storm(5000),
+    storm(5000, come=5),
+    storm(10_000, come=10, stay=10),
 )

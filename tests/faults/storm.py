@@ -1,9 +1,8 @@
-"""Many screens that come at once, from a process of their own: `python -m faults.storm PORT SCREENS`."""
+"""Many screens that come at once, from a process of their own: `python -m faults.storm PORT SCREENS COME STAY`."""
 
 import asyncio
 import sys
 
-STORM_SECONDS = 5.0
 LIMIT_SECONDS = 40.0
 ASKED = (
     b"GET /live/queues/1 HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -11,12 +10,14 @@ ASKED = (
 )
 
 
-async def storm(port: int, screens: int) -> None:
-    """So many within STORM_SECONDS; each waits for its first frame, and when all have it they leave."""
-    guests = [asyncio.create_task(_guest(port, number / screens * STORM_SECONDS)) for number in range(screens)]
-    async with asyncio.timeout(LIMIT_SECONDS):
-        for writer in await asyncio.gather(*guests):
-            writer.transport.abort()
+async def storm(port: int, screens: int, come: int, stay: int) -> None:
+    """So many within `come` seconds. Each waits for its first frame; `stay` seconds after all have it they leave."""
+    guests = [asyncio.create_task(_guest(port, number / screens * come)) for number in range(screens)]
+    async with asyncio.timeout(come + LIMIT_SECONDS):
+        writers = await asyncio.gather(*guests)
+    await asyncio.sleep(stay)
+    for writer in writers:
+        writer.transport.abort()
 
 
 async def _guest(port: int, delay: float) -> asyncio.StreamWriter:
@@ -28,4 +29,4 @@ async def _guest(port: int, delay: float) -> asyncio.StreamWriter:
 
 
 if __name__ == "__main__":
-    asyncio.run(storm(*map(int, sys.argv[1:3])))
+    asyncio.run(storm(*map(int, sys.argv[1:5])))
