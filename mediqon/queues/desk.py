@@ -1,6 +1,6 @@
 """What doctors, reception and patients do to the line: each verb takes a locked day and returns it as it then is."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
@@ -214,8 +214,7 @@ def _place(facts: Facts, visit: Visit, now: datetime) -> tuple[datetime, PlaceRu
     if visit.status is Status.ON_HOLD:
         due = rules.due_return(visit, rules.call_order(facts.visits), policy=facts.settings)
         return due, PlaceRule.RETURNED
-    grace = timedelta(minutes=facts.settings.late_grace_minutes)
-    told = any(each.visit_id == visit.id and now <= instant(each.here_by) + grace for each in facts.shown)
+    told = any(each.visit_id == visit.id and now < instant(each.here_by + 1) for each in facts.shown)
     return rules.placed_at_check_in(visit, policy=facts.settings, now=now, told=told)
 
 

@@ -113,7 +113,7 @@ def placed_at_check_in(
 ) -> tuple[datetime, PlaceRule]:
     """Where somebody who checks in stands: at the slot if early, on time or a little late, else as a walk-in.
 
-    `told`: they come when they were told to be here, or a little later. Who said to be late was told because of that.
+    `told`: they come by the minute at which they were told to be here. Who said to be late was told because of that.
     """
     slot = visit.scheduled_at
     if slot is not None and (
