@@ -25,6 +25,7 @@ BURST = 200
 QUEUES = 500
 CROWD_SECONDS = 30
 ENDLESS_BYTES = 16 * 2**20
+HUNG_UP_SECONDS = 15.0
 SMALL_BYTES = 4096
 ADD_DOCTORS = """
 with added as (
@@ -176,14 +177,16 @@ async def test_a_request_that_never_ends_is_hung_up_on(
     ):
         async with raw(server.url) as client:
             client.send(begun)
-            assert await client.reader.read() == b""
+            async with asyncio.timeout(HUNG_UP_SECONDS):
+                assert await client.reader.read() == b""
     for more in (b"\r\n", b"\n", b"G"):
         async with raw(server.url) as client:
             client.send(b"GET /health/live HTTP/1.1\r\nHost: here\r\n\r\n")
             await client.reader.readuntil(b"}")
             client.send(more)
             with suppress(ConnectionError):
-                assert await client.reader.read() == b""
+                async with asyncio.timeout(HUNG_UP_SECONDS):
+                    assert await client.reader.read() == b""
     async with raw(server.url) as client:
         await client.ask(path)
         await asyncio.sleep(0.3)
@@ -199,7 +202,8 @@ async def test_who_does_not_read_answers_is_cut_off(
         client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.send(b"GET /schema/openapi.json HTTP/1.1\r\nHost: here\r\n\r\n" * 1000)
         with pytest.raises((ConnectionError, RuntimeError)):  # uvloop's way of saying that it is closed
-            await send_without_end(client, b"GET /health/live HTTP/1.1\r\n\r\n" * 100, pause=0.05)
+            async with asyncio.timeout(HUNG_UP_SECONDS):
+                await send_without_end(client, b"GET /health/live HTTP/1.1\r\n\r\n" * 100, pause=0.05)
     assert "Exception in ASGI application" not in caplog.text
 
 
