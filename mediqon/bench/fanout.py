@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -19,6 +20,8 @@ from mediqon.bench.wire import header, request
 from mediqon.database import open_pool
 from mediqon.queues import days
 from mediqon.queues.models import DayKey, Facts
+from mediqon.queues.shown import Stir
+from mediqon.queues.views import Outlook
 
 Step = Callable[[str], None]
 
@@ -156,8 +159,11 @@ def _bulletin(site: Site, doctors: Sequence[int]) -> Bulletin:
 
 
 async def _facts(site: Site, doctors: Sequence[int]) -> list[Facts]:
+    """The days, with what everybody in line is told."""
     async with open_pool(site.settings) as pool, pool.acquire() as conn:
-        return [await days.look(conn, DayKey(doctor_id, site.clinic.today)) for doctor_id in doctors]
+        looked = [await days.look(conn, DayKey(doctor_id, site.clinic.today)) for doctor_id in doctors]
+    now = datetime.now(UTC)
+    return [msgspec.structs.replace(facts, shown=Outlook(facts, now, Stir.FORESEEN).shown) for facts in looked]
 
 
 def _floor(site: Site, fan: Fan, frame_bytes: int, seconds: float) -> Fanned:

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -52,7 +53,7 @@ class Desk:
 
 
 class Bulletin:
-    """Facts published on a day's channel as a server process does, with nothing written to the database."""
+    """Facts published on a day's channel as a server process does after a call, with nothing written to the database."""
 
     def __init__(self, redis_url: str, installation: str, facts: Sequence[Facts]) -> None:
         self._facts = list(facts)
@@ -65,7 +66,8 @@ class Bulletin:
 
     def publish(self, day: int) -> None:
         facts = self._facts[day]
-        self._facts[day] = facts = msgspec.structs.replace(facts, version=facts.version + 1)
+        facts = msgspec.structs.replace(facts, version=facts.version + 1, told_at=datetime.now(UTC))
+        self._facts[day] = facts
         self._socket.sendall(_command(b"PUBLISH", self._channels[day], msgspec.msgpack.encode(facts)))
 
     def heed(self, fd: int) -> None:

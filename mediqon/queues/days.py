@@ -213,7 +213,7 @@ def written(
     if sells_only := all(change.verb == "book" for change in changes):
         told = [shown for change in changes if change.after and (shown := view.told(change.after))]
     else:
-        after = view.facts = msgspec.structs.replace(after, shown=view.shown)
+        after = view.facts = msgspec.structs.replace(after, shown=view.shown, told_at=now)
         told = newly_told(facts.shown, after.shown)
     remember(view, now)
     rewritten = [change.after for change in changes if change.before is not None and change.after is not None]

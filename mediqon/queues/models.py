@@ -26,6 +26,7 @@ class Status(StrEnum):
     CANCELLED = "CANCELLED"
 
 
+IN_LINE = frozenset({Status.CHECKED_IN, Status.BOOKED})
 IN_ROOM = frozenset({Status.CALLED, Status.IN_CONSULTATION})
 OVER = frozenset({Status.COMPLETED, Status.NO_SHOW, Status.CANCELLED})
 
@@ -152,6 +153,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What the doctor's closed days have taught."""
     shown: Sequence[Shown] = ()
     """What patients in line were told with this version."""
+    told_at: datetime | None = None
+    """When they were; null for a day that was read, since nothing but the next change depends on it."""
 
     @property
     def key(self) -> DayKey:

@@ -8,7 +8,7 @@ import msgspec
 from mediqon.auth.models import Role
 from mediqon.hospitals.models import Policy
 from mediqon.hospitals.slots import local_day
-from mediqon.queues.models import IN_ROOM, Facts, PlaceRule, Priority, Status, Visit
+from mediqon.queues.models import IN_LINE, IN_ROOM, Facts, PlaceRule, Priority, Status, Visit
 
 _STAFF = frozenset({Role.DOCTOR, Role.HOSPITAL})
 _DOCTOR = frozenset({Role.DOCTOR})
@@ -76,6 +76,11 @@ def call_order(visits: Iterable[Visit]) -> list[Visit]:
     return sorted((visit for visit in visits if visit.status is Status.CHECKED_IN), key=place)
 
 
+def line(visits: Iterable[Visit]) -> list[Visit]:
+    """The same with those booked and not here yet among them, by slot."""
+    return sorted((visit for visit in visits if visit.status in IN_LINE), key=place)
+
+
 def place(visit: Visit) -> tuple[bool, datetime, datetime, int]:
     """Emergencies first, then by when each is due, then by when each came, then by id."""
     return (
@@ -84,11 +89,6 @@ def place(visit: Visit) -> tuple[bool, datetime, datetime, int]:
         visit.checked_in_at or visit.due_at,
         visit.id,
     )
-
-
-def expected_order(visits: Iterable[Visit]) -> list[Visit]:
-    """Those booked and not here yet, by slot."""
-    return sorted((visit for visit in visits if visit.status is Status.BOOKED), key=place)
 
 
 def in_room(visits: Iterable[Visit]) -> list[Visit]:

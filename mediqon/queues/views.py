@@ -1,7 +1,8 @@
 """Facts in, frames out: what each audience sees of a day. Touches nothing."""
 
 from collections import OrderedDict
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import cached_property
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -16,12 +17,15 @@ from mediqon.live.channels import (
     TokenView,
 )
 from mediqon.queues import rules, scene
+from mediqon.queues.estimate import Pass
 from mediqon.queues.models import IN_ROOM, OVER, Facts, QueueState, Status, Visit
 from mediqon.queues.reasons import sentence
 from mediqon.queues.shown import Shown, Stir, Window, in_order, instant, show
 from mediqon.queues.tidings import tidings
 
 RECENT_TOKENS = 5
+JUST_TOLD = timedelta(seconds=5)
+"""So long what a change told is shown as it is, not worked out anew. Clocks of two hosts may differ a little."""
 
 
 class Place(NamedTuple):
@@ -34,20 +38,25 @@ class Place(NamedTuple):
 class Outlook:
     """The line of a day as of one instant. What somebody is told is worked out when it is first asked for.
 
-    `stir`: what has just been done, which decides how firmly shown times hold.
+    `stir`: what has just been done, which decides how firmly shown times hold. By the clock alone, what has just been
+    told stands, so that the many processes which draw a change need not work out again what one of them has.
     """
 
     def __init__(self, facts: Facts, now: datetime, stir: Stir = Stir.CLOCK) -> None:
         self.facts, self.now, self._stir = facts, now, stir
         self.now_serving = rules.in_room(facts.visits)
-        self.waiting = rules.call_order(facts.visits)
-        self.booked = rules.expected_order(facts.visits)
-        line = sorted([*self.waiting, *self.booked], key=rules.place)
-        self._index = {visit.id: index for index, visit in enumerate(line)}
+        self._line = rules.line(facts.visits)
+        self.waiting = [visit for visit in self._line if visit.status is Status.CHECKED_IN]
+        self.booked = [visit for visit in self._line if visit.status is Status.BOOKED]
+        self._index = {visit.id: index for index, visit in enumerate(self._line)}
         self._ahead = {visit.id: index for index, visit in enumerate(self.waiting)}
-        self._predictions = scene.predictions(facts, line, now)
         self._before = {each.visit_id: each for each in facts.shown}
-        self._told: dict[int, Shown] = {}
+        stands = stir is Stir.CLOCK and facts.told_at is not None and abs(now - facts.told_at) <= JUST_TOLD
+        self._told = self._before.copy() if stands else {}
+
+    @cached_property
+    def _predictions(self) -> Pass | None:
+        return scene.predictions(self.facts, self._line, self.now)
 
     def place(self, visit: Visit) -> Place | None:
         """Where a visit stands; null for one that is not in line."""
@@ -59,8 +68,8 @@ class Outlook:
 
     def told(self, visit: Visit) -> Shown | None:
         """What the holder of a visit in line is told, holding on to what was shown before."""
-        if visit.id in self._told or self._predictions is None:
-            return self._told.get(visit.id)
+        if (known := self._told.get(visit.id)) is not None or self._predictions is None:
+            return known
         if visit.status is Status.BOOKED:
             self._told[visit.id] = self._show(visit)
             return self._told[visit.id]
