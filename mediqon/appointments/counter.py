@@ -155,9 +155,7 @@ class Counter(Generic[OrderT]):
         for each in (key, *days):
             self._call(each)
 
-    def _cannot_be_served(
-        self, row: Row[OrderT], served: list[Turn[OrderT]], error: Exception
-    ) -> list[Turn[OrderT]]:
+    def _cannot_be_served(self, row: Row[OrderT], served: list[Turn[OrderT]], error: Exception) -> list[Turn[OrderT]]:
         """Who else is told of an error: where the database does not answer, all in the row, lest each waits for it."""
         if served and not _is_unanswered(error):
             return []
