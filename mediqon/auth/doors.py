@@ -1,6 +1,7 @@
 """Whose attempts are slowed down, and how much: log-ins, new accounts, bookings, and what is done without a log-in."""
 
 import hashlib
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
@@ -103,7 +104,11 @@ def address_of(connection: Connection) -> str:
 
     A proxy's word is taken where MEDIQON_TRUSTED_PROXIES names it.
     """
-    host = connection.client.host if connection.client else ""
+    return _network(connection.client.host if connection.client else "")
+
+
+@lru_cache(4096)
+def _network(host: str) -> str:
     try:
         address = ip_address(host)
     except ValueError:
