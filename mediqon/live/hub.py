@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
+from functools import cached_property
 from typing import Protocol
 
 import msgspec
@@ -21,7 +22,10 @@ class Page:
 
     def __init__(self, body: bytes) -> None:
         self.bytes = body
-        self.etag = etag(body)
+
+    @cached_property
+    def etag(self) -> str:
+        return etag(self.bytes)
 
     def is_known(self, if_none_match: str) -> bool:
         """Whether a client that sent this header has it already (RFC 9110, section 13.1.2)."""
