@@ -62,7 +62,7 @@ async def listened_to(redis: Redis, name: str) -> set[str]:
     return {str(each) for each in (*await redis.pubsub_channels(asked), *await redis.pubsub_shardchannels(asked))}
 
 
-@examples(max_examples=40, deadline=None)
+@examples(max_examples=40)
 @given(steps, st.booleans())
 async def test_whoever_comes_and_goes_in_whatever_order_exactly_what_is_wanted_is_subscribed(
     servers: Settings, steps: list[tuple[int, int]], sharded: bool
