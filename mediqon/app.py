@@ -1,7 +1,7 @@
 """The composition root: settings in, ASGI application out."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from litestar import Litestar, Request, Response, get
 from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
@@ -47,6 +48,7 @@ from mediqon.auth.noted import note_success
 from mediqon.auth.throttle import Throttle
 from mediqon.database import LOST, Pool, open_pool, reading
 from mediqon.errors import Unavailable
+from mediqon.express import Express, serve
 from mediqon.live.feed import Feed, every
 from mediqon.problem_json import answer_problem
 from mediqon.queues import night
@@ -55,6 +57,7 @@ from mediqon.settings import Settings
 BODY_MAX_BYTES = 64 * 1024
 POOL_FAREWELL_SECONDS = 2.0
 LOGBOOK_FAREWELL_SECONDS = 1.0
+EXPRESS = (mediqon.appointments.routes.book, mediqon.appointments.routes.move, mediqon.queues.routes.staff_queue)
 
 
 def utc_now() -> datetime:
@@ -80,11 +83,18 @@ async def ready(pool: given.Pool, feed: given.Feed) -> dict[str, str]:
 
 
 class Application(Litestar):
-    """Gives each request the id that its log lines and its answer carry."""
+    """Gives each request the id that its log lines and its answer carry, and the busiest a lane of their own."""
+
+    express: Express
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         logs.request_id.set(logs.new_request_id())
-        await super().__call__(scope, receive, send)
+        lane = self.express.lane(scope) if scope["type"] == "http" else None
+        if lane is None:
+            await super().__call__(scope, receive, send)
+        else:
+            scope["app"] = scope["litestar_app"] = self
+            await serve(lane, scope, receive, send)
 
 
 class DocumentPlugin(JsonRenderPlugin):
@@ -161,19 +171,20 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
         mediqon.web.routes,
         mediqon.web.qr_routes,
     )
+    dependencies = {
+        "pool": Provide(_pool, sync_to_thread=False),
+        "feed": Provide(_feed, sync_to_thread=False),
+        "bookings": Provide(_bookings, sync_to_thread=False),
+        "moves": Provide(_moves, sync_to_thread=False),
+        "ended": Provide(_ended, sync_to_thread=False),
+        "now": Provide(clock, sync_to_thread=False, use_cache=False),
+        "actor": Provide(provide_actor, sync_to_thread=False),
+    }
     app = Application(
         [live, ready, *(route for feature in features for route in feature.ROUTES)],
         lifespan=[lifespan],
         state=State({"settings": settings, "clock": clock}),
-        dependencies={
-            "pool": Provide(_pool, sync_to_thread=False),
-            "feed": Provide(_feed, sync_to_thread=False),
-            "bookings": Provide(_bookings, sync_to_thread=False),
-            "moves": Provide(_moves, sync_to_thread=False),
-            "ended": Provide(_ended, sync_to_thread=False),
-            "now": Provide(clock, sync_to_thread=False, use_cache=False),
-            "actor": Provide(provide_actor, sync_to_thread=False),
-        },
+        dependencies=dependencies,
         exception_handlers={Exception: answer_problem},
         after_request=_keep_nowhere,
         after_response=_note,
@@ -184,7 +195,17 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
         logging_config=None,
     )
     _provide_in_turn(app)
+    app.express = Express(_registered(app, EXPRESS), dependencies)
     return app
+
+
+def _registered(app: Litestar, handlers: Iterable[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
+    """What the application has made of these: it serves copies."""
+    functions = [handler.fn for handler in handlers]
+    served = (
+        each for route in app.routes if isinstance(route, HTTPRoute) for each, _ in route.route_handler_map.values()
+    )
+    return [handler for handler in served if handler.fn in functions]
 
 
 def _provide_in_turn(app: Litestar) -> None:

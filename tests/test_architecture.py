@@ -64,6 +64,7 @@ STANDARD = {
 SPEAKS_HTTP = {
     *(
         "app",
+        "express",
         "problem_json",
         "given",
         "fields",

@@ -20,6 +20,8 @@ from mediqon.queues.models import DayKey, Facts
 
 ROW_MAX = 64
 """So many are served in one transaction."""
+AT_ONCE = 2
+"""So many transactions of those who wait in one row: one is read or told here while PostgreSQL serves another."""
 
 
 class Order(Protocol):
@@ -59,16 +61,26 @@ class Turn(NamedTuple, Generic[OrderT]):
     outcome: asyncio.Future[Done | Replay]
 
 
+class Row(Generic[OrderT]):
+    """Those who wait. `called`: a transaction is about to take them; `served`: so many transactions are open."""
+
+    def __init__(self) -> None:
+        self.turns: list[Turn[OrderT]] = []
+        self.called = False
+        self.served = 0
+
+
 class Counter(Generic[OrderT]):
     """One per process and kind of order. A commit costs the same for one and for many, so those who wait share it.
 
-    They wait in one row. A day that somebody else is changing keeps nobody in it waiting: those who asked for that day
-    go into a row of its own, until that is empty.
+    They wait in one row, and while PostgreSQL serves some of them others are let in or told. A day that somebody is
+    changing keeps nobody in it waiting: those who asked for that day go into a row of its own, until that is empty.
     """
 
     def __init__(self, pool: Pool, feed: Feed, serve: Serve[OrderT]) -> None:
         self._pool, self._feed, self._serve = pool, feed, serve
-        self._rows: dict[DayKey | None, list[Turn[OrderT]]] = {}
+        self._rows: dict[DayKey | None, Row[OrderT]] = {}
+        self._changing: set[DayKey] = set()
         self._serving: set[asyncio.Task[None]] = set()
 
     async def ask(self, order: OrderT) -> Done:
@@ -83,26 +95,39 @@ class Counter(Generic[OrderT]):
     async def ask_once(self, order: OrderT, attempt: Attempt) -> Done | Replay:
         """The same; an attempt that was made before is answered as it was."""
         turn = Turn(order, attempt, asyncio.get_running_loop().create_future())
-        self._join(order.key if order.key in self._rows else None, turn)
+        apart = order.key in self._rows or order.key in self._changing
+        self._join(order.key if apart else None, turn)
         return await turn.outcome
 
-    def _join(self, row: DayKey | None, turn: Turn[OrderT]) -> None:
-        if row in self._rows:
-            self._rows[row].append(turn)
-            return
-        self._rows[row] = [turn]
-        task = asyncio.create_task(self._serve_row(row), name="counter")
-        self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
+    def _join(self, key: DayKey | None, turn: Turn[OrderT]) -> None:
+        self._rows.setdefault(key, Row()).turns.append(turn)
+        self._call(key)
 
-    async def _serve_row(self, row: DayKey | None) -> None:
-        while self._rows[row]:
-            served: list[Turn[OrderT]] = []
-            try:
-                outcomes = await self._serve_next(row, served)
-            except Exception as error:
-                served += self._cannot_be_served(row, served, error)
-                outcomes = [error] * len(served)
+    def _call(self, key: DayKey | None) -> None:
+        """Calls those in a row, where none of it has been called and its turn has come; forgets an empty row."""
+        row = self._rows.get(key)
+        if row is None or row.called or key in self._changing:
+            return
+        if row.turns and row.served < (AT_ONCE if key is None else 1):
+            row.called, row.served = True, row.served + 1
+            task = asyncio.create_task(self._serve_row(key, row), name="counter")
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
+        elif not row.turns and not row.served:
+            del self._rows[key]
+
+    async def _serve_row(self, key: DayKey | None, row: Row[OrderT]) -> None:
+        served: list[Turn[OrderT]] = []
+        outcomes: Sequence[Outcome]
+        try:
+            outcomes = await self._serve_together(key, row, served)
+        except Exception as error:
+            served += self._cannot_be_served(row, served, error)
+            outcomes = [error] * len(served)
+        self._leave(key, row, served)
+        try:
+            await self._publish(outcomes)
+        finally:
             for turn, outcome in zip(served, outcomes, strict=True):
                 if isinstance(outcome, DayBusy):
                     self._join(outcome.key, turn)
@@ -110,35 +135,51 @@ class Counter(Generic[OrderT]):
                     self._join(turn.order.key, turn)
                 elif not turn.outcome.done():
                     _tell(turn.outcome, outcome)
-        del self._rows[row]
 
-    def _take(self, row: DayKey | None) -> list[Turn[OrderT]]:
-        served, self._rows[row] = self._rows[row][:ROW_MAX], self._rows[row][ROW_MAX:]
+    def _take(self, key: DayKey | None, row: Row[OrderT]) -> list[Turn[OrderT]]:
+        """Those of a row who share the transaction that has just begun."""
+        row.called = False
+        taken, row.turns = row.turns[:ROW_MAX], row.turns[ROW_MAX:]
+        for turn in (late := [turn for turn in taken if turn.order.key in self._changing]):
+            self._join(turn.order.key, turn)
+        served = [turn for turn in taken if turn not in late]
+        self._changing |= _days(key, served)
+        self._call(key)
         return served
 
-    def _cannot_be_served(self, row: DayKey | None, served: list[Turn[OrderT]], error: Exception) -> list[Turn[OrderT]]:
+    def _leave(self, key: DayKey | None, row: Row[OrderT], served: Sequence[Turn[OrderT]]) -> None:
+        """The transaction has ended: others may have the days that it changed."""
+        row.called, row.served = False, row.served - 1
+        days = _days(key, served)
+        self._changing -= days
+        for each in (key, *days):
+            self._call(each)
+
+    def _cannot_be_served(self, row: Row[OrderT], served: list[Turn[OrderT]], error: Exception) -> list[Turn[OrderT]]:
         """Who else is told of an error: where the database does not answer, all in the row, lest each waits for it."""
         if served and not _is_unanswered(error):
             return []
-        others, self._rows[row] = self._rows[row], []
+        others, row.turns = row.turns, []
         return others
 
-    async def _serve_next(self, row: DayKey | None, served: list[Turn[OrderT]]) -> Sequence[Outcome]:
+    async def _serve_together(
+        self, key: DayKey | None, row: Row[OrderT], served: list[Turn[OrderT]]
+    ) -> Sequence[Outcome]:
         """All in one transaction; where the database refuses one of them, once more with care.
 
         Fills `served` once the transaction has begun: whoever came meanwhile is served too.
         """
-        wait = row is not None
-        outcomes: Sequence[Outcome]
+        wait = key is not None
         try:
             async with transaction(self._pool) as conn:
-                served += self._take(row)
-                outcomes = await self._serve_all(conn, served, self._feed.known, wait=wait)
+                served += self._take(key, row)
+                return await self._serve_all(conn, served, self._feed.known, wait=wait)
         except (Problem, asyncpg.IntegrityConstraintViolationError):
-            outcomes = await self._serve_with_care(served, wait=wait)
+            return await self._serve_with_care(served, wait=wait)
+
+    async def _publish(self, outcomes: Sequence[Outcome]) -> None:
         latest: dict[DayKey, Facts] = {each.facts.key: each.facts for each in outcomes if isinstance(each, Done)}
         await self._feed.publish(*(facts for facts in latest.values() if self._is_news(facts)))
-        return outcomes
 
     def _is_news(self, facts: Facts) -> bool:
         known = self._feed.known(facts.key)
@@ -165,6 +206,8 @@ class Counter(Generic[OrderT]):
     async def _serve_all(
         self, conn: Connection, turns: Sequence[Turn[OrderT]], known: Known, *, sure: bool = False, wait: bool
     ) -> list[Outcome]:
+        if not turns:
+            return []
         earlier = await idempotency.claim(
             conn, [turn.attempt for turn in turns], now=max(turn.order.now for turn in turns), wait=wait
         )
@@ -175,6 +218,11 @@ class Counter(Generic[OrderT]):
             await idempotency.settle(conn, [turn.attempt for turn in fresh], _answers(fresh, served))
         outcomes = iter(served)
         return [next(outcomes) if answer is None else answer for answer in earlier]
+
+
+def _days(key: DayKey | None, turns: Sequence[Turn[OrderT]]) -> set[DayKey]:
+    """The days that these change, as far as they are known before."""
+    return {day for day in (key, *(turn.order.key for turn in turns)) if day is not None}
 
 
 def _is_unanswered(error: Exception) -> bool:

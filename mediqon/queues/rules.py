@@ -78,7 +78,7 @@ def call_order(visits: Iterable[Visit]) -> list[Visit]:
 
 def line(visits: Iterable[Visit]) -> list[Visit]:
     """The same with those booked and not here yet among them, by slot."""
-    return sorted((visit for visit in visits if visit.status in IN_LINE), key=place)
+    return sorted([visit for visit in visits if visit.status in IN_LINE], key=place)
 
 
 def place(visit: Visit) -> tuple[bool, datetime, datetime, int]:

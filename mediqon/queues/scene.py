@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 from mediqon.hospitals.slots import Hours, instant, local_day
 from mediqon.queues import rules
@@ -32,18 +33,36 @@ def predictions(facts: Facts, line: Sequence[Visit], now: datetime) -> Pass | No
     lengths = _lengths(facts.visits, known)
     since = _long_before(facts, now) or now
     early = _minutes(since, now)
-    pending = [_pending(visit, since) for visit in line]
     room, pace = _room(facts, since, len(lengths)), todays_pace(lengths, known)
     if not early:
-        return Pass(pending, room, known, pace)
-    _passes[facts.key] = Pass(pending, room, known, pace, early=early, like=_passes.pop(facts.key, None))
+        return Pass([_pending(visit, since) for visit in line], room, known, pace)
+    before = _passes.pop(facts.key, None)
+    same = _same(line, before.line) if before and before.since == since else 0
+    known_ones = before.told.line[:same] if before else ()
+    pending = [*known_ones, *(_pending(visit, since) for visit in line[same:])]
+    told = Pass(pending, room, known, pace, early=early, like=before and before.told)
+    _passes[facts.key] = Early(since, line, told)
     if len(_passes) > PASSES_MAX:
         _passes.popitem(last=False)
-    return _passes[facts.key]
+    return told
 
 
-_passes: OrderedDict[DayKey, Pass] = OrderedDict()
+class Early(NamedTuple):
+    """A pass along the line of a day to come, as of `since`."""
+
+    since: datetime
+    line: Sequence[Visit]
+    told: Pass
+
+
+_passes: OrderedDict[DayKey, Early] = OrderedDict()
 """The latest pass of days to come: the next booking goes on from where the one before it had come."""
+
+
+def _same(line: Sequence[Visit], other: Sequence[Visit]) -> int:
+    """How many of the first are the same in both."""
+    pairs = enumerate(zip(line, other, strict=False))
+    return next((index for index, (a, b) in pairs if a is not b), min(len(line), len(other)))
 
 
 def _long_before(facts: Facts, now: datetime) -> datetime | None:
@@ -56,12 +75,11 @@ def _long_before(facts: Facts, now: datetime) -> datetime | None:
 
 
 def _pending(visit: Visit, now: datetime) -> Pending:
-    absent = visit.status is Status.BOOKED and visit.scheduled_at is not None
-    urgent = visit.priority is Priority.EMERGENCY
-    return Pending(
-        slot=_minutes(visit.scheduled_at, now) if absent else None,
-        due=None if urgent else _minutes(visit.due_at, now),
-    )
+    due = _minutes(visit.due_at, now)
+    slot, at = None, visit.scheduled_at
+    if at is not None and visit.status is Status.BOOKED:
+        slot = due if at == visit.due_at else _minutes(at, now)
+    return Pending(slot, None if visit.priority is Priority.EMERGENCY else due)
 
 
 def seen_today(visits: Sequence[Visit]) -> list[Visit]:

@@ -1,0 +1,88 @@
+"""The busiest routes have a lane in front of Litestar: what comes of a request there is what Litestar would answer."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from builders import Answer, Clinic, Server
+
+pytestmark = pytest.mark.anyio
+
+ROUND_ABOUT = "?way=round"
+"""A query: no lane serves such a request."""
+OF_ITS_OWN = {"date", "x-request-id"}
+BODIES: tuple[bytes, ...] = (
+    *(b"", b"null", b"[]", b"{", b"\xff", b'"', b"1" * 70_000, b"[" * 5_000, b'{"doctor_id":"1"}', b'{"doctor_id":-1}'),
+    *(b'{"doctor_id":999}', b'{"doctor_id":1,"more":2}', b'{"doctor_id":1,"reason":"\\u0000"}'),
+    *(b'{"status":"COMPLETED"}', b'{"status":"AWAY"}', b'{"status":"BOOKED","version":9}', b'{"status":[]}'),
+)
+
+
+async def told(server: Server, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[Any, ...]:
+    """Everything of an answer that the question decides."""
+    answer: httpx.Response = await server.http.request(method, path, content=body, headers=headers)
+    names = [name for name in answer.headers if name not in OF_ITS_OWN]
+    return answer.status_code, {name: answer.headers.get_list(name) for name in sorted(names)}, answer.content
+
+
+async def same_both_ways(server: Server, method: str, path: str, body: bytes, headers: dict[str, str]) -> int:
+    """The status of an answer that changes nothing."""
+    lane = await told(server, method, path, body, **headers)
+    assert lane == await told(server, method, path + ROUND_ABOUT, body, **headers), (method, path, body[:50], headers)
+    return lane[0]
+
+
+async def test_every_refusal_is_the_same_on_a_lane_and_the_way_round(server: Server, clinic: Clinic) -> None:
+    patient = await server.patient()
+    visit = await patient.book(clinic.doctor_id, time="10:00")
+    paths = [("POST", "/appointments/book"), ("GET", f"/appointments/doctor/{clinic.doctor_id}/today")]
+    paths += [
+        ("PATCH", f"/appointments/{number}/status") for number in (visit["id"], 0, "007", "9" * 18, "9" * 19, "-1")
+    ]
+    keys = [f"Bearer {who.token}" for who in (patient, clinic.doctor, clinic.reception)]
+    statuses: set[int] = set()
+    for method, path in paths:
+        for key in ["", "Bearer", "Bearer nonsense", "Basic eDp5", *keys]:
+            for body in BODIES if method != "GET" else [b""]:
+                headers = {"authorization": key} if key else {}
+                statuses.add(await same_both_ways(server, method, path, body, headers))
+    assert statuses == {200, 400, 401, 403, 404, 409, 413}
+
+
+async def test_what_is_done_is_told_the_same_on_a_lane_and_the_way_round(server: Server, clinic: Clinic) -> None:
+    told_of: list[list[tuple[Any, ...]]] = []
+    for way, time in (("", "10:00"), (ROUND_ABOUT, "10:10")):
+        patient = await server.patient()
+        asked: dict[str, Any] = {"doctor_id": clinic.doctor_id, "time": time}
+        booked = await patient.ask("POST", f"/appointments/book{way}", asked)
+        path = f"/appointments/{booked['id']}/status{way}"
+        came = await patient.ask("PATCH", path, {"status": "CHECKED_IN"})
+        held = await clinic.doctor.ask("PATCH", path, {"status": "ON_HOLD"})
+        told_of.append([(each.status, _named(each), [*each]) for each in (booked, came, held)])
+    assert told_of[0] == told_of[1]
+    assert [status for status, *_ in told_of[0]] == [201, 200, 200]
+
+
+async def test_a_booking_is_answered_again_whichever_way_it_comes_the_second_time(
+    server: Server, clinic: Clinic
+) -> None:
+    patient = await server.patient()
+    body = json.dumps({"doctor_id": clinic.doctor_id}).encode()
+    headers = {"authorization": f"Bearer {patient.token}", "idempotency-key": "once"}
+    first = await told(server, "POST", "/appointments/book", body, **headers)
+    replays = [await told(server, "POST", "/appointments/book" + way, body, **headers) for way in ("", ROUND_ABOUT)]
+    assert replays[0] == replays[1]
+    assert (replays[0][0], replays[0][2]) == (first[0], first[2])
+
+
+@pytest.mark.parametrize("host", ["evil host", "a/b", "user@host", "[::1]:80", "localhost:8000", "a_b"])
+async def test_a_host_is_taken_or_refused_as_litestar_would(server: Server, clinic: Clinic, host: str) -> None:
+    headers = {"authorization": f"Bearer {clinic.doctor.token}", "host": host}
+    await same_both_ways(server, "GET", f"/appointments/doctor/{clinic.doctor_id}/today", b"", headers)
+
+
+def _named(answer: Answer) -> dict[str, str]:
+    """The headers that two answers about different visits share."""
+    return {name: answer.headers[name] for name in answer.headers if name not in OF_ITS_OWN | {"content-length"}}
