@@ -17,6 +17,7 @@ import asyncpg
 import msgspec
 import pytest
 import uvicorn
+from hypothesis import settings as examples
 from playwright.async_api import Browser, async_playwright
 
 from browser import find_browser
@@ -26,6 +27,9 @@ from devices import Devices, launch
 from mediqon.app import create_app
 from mediqon.settings import Settings, read_settings
 from mediqon.worker import configuration
+
+examples.register_profile("any machine", deadline=None)  # a busy one is no fault of ours
+examples.load_profile("any machine")
 
 TEMPLATE = "mediqon_template"
 READY_SECONDS = 10

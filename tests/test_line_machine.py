@@ -300,7 +300,6 @@ async def test_whatever_anybody_does_the_line_is_what_the_model_says(
     plan = settings(
         max_examples=EXAMPLES,
         stateful_step_count=STEPS,
-        deadline=None,
         derandomize="MEDIQON_MACHINE_EXAMPLES" not in os.environ,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )

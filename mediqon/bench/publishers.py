@@ -53,7 +53,7 @@ class Desk:
 
 
 class Bulletin:
-    """Facts published on a day's channel as a server process does after a call, with nothing written to the database."""
+    """Facts published on a day's channel as a server process does after a call; nothing is written to the database."""
 
     def __init__(self, redis_url: str, installation: str, facts: Sequence[Facts]) -> None:
         self._facts = list(facts)

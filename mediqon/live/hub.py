@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
+from functools import cached_property
 from typing import Protocol
 
 import msgspec
@@ -21,7 +22,10 @@ class Page:
 
     def __init__(self, body: bytes) -> None:
         self.bytes = body
-        self.etag = etag(body)
+
+    @cached_property
+    def etag(self) -> str:
+        return etag(self.bytes)
 
     def is_known(self, if_none_match: str) -> bool:
         """Whether a client that sent this header has it already (RFC 9110, section 13.1.2)."""
@@ -157,14 +161,16 @@ class Hub:
 
     def accept(self, facts: Facts, now: datetime) -> Topic:
         """Takes in the state of a day unless a newer one is here already: a screen never goes back in time."""
-        topic = self.topic(facts.key)
+        key = facts.key
+        topic = self.topic(key)
         known = topic.codes if topic else {}
         if topic is None:
             topic = self._days.setdefault(facts.doctor_id, {})[facts.day] = Topic(facts, now)
         elif facts.version > topic.facts.version:
             self._show(topic, facts, now)
-        self._codes.update(dict.fromkeys(topic.codes.keys() - known.keys(), facts.key))
-        self._drop(known.keys() - topic.codes.keys(), facts.key)
+        if topic.codes.keys() != known.keys():
+            self._codes.update(dict.fromkeys(topic.codes.keys() - known.keys(), key))
+            self._drop(known.keys() - topic.codes.keys(), key)
         return topic
 
     def tick(self, topic: Topic, now: datetime) -> None:

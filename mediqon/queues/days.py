@@ -206,6 +206,7 @@ def written(
         facts.with_day(day or facts.day_image),
         version=facts.version + versions,
         call_seq=facts.call_seq + sum(change.announces for change in changes),
+        told_at=None,
         visits=[moved.pop(visit.id, visit) for visit in facts.visits if visit.id not in left] + [*moved.values()],
     )
     view = Outlook(after, now, _stir(changes, day))

@@ -152,9 +152,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     history: History | None = None
     """What the doctor's closed days have taught."""
     shown: Sequence[Shown] = ()
-    """What patients in line were told with this version."""
+    """What patients in line were told with this version, or before it."""
     told_at: datetime | None = None
-    """When they were; null for a day that was read, since nothing but the next change depends on it."""
+    """When all of them were told that, if it was with this version; null for a day that was read."""
 
     @property
     def key(self) -> DayKey:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -72,8 +73,9 @@ class Window(NamedTuple):
     reason: Reason
 
 
+@lru_cache(maxsize=4096)
 def instant(minute: int) -> datetime:
-    """A minute since 1970."""
+    """A minute since 1970. The same few thousand are shown again and again."""
     return datetime.fromtimestamp(minute * 60, UTC)
 
 

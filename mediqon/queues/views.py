@@ -49,7 +49,7 @@ class Outlook:
         self.waiting = [visit for visit in self._line if visit.status is Status.CHECKED_IN]
         self.booked = [visit for visit in self._line if visit.status is Status.BOOKED]
         self._index = {visit.id: index for index, visit in enumerate(self._line)}
-        self._ahead = {visit.id: index for index, visit in enumerate(self.waiting)}
+        self.ahead = self._index | {visit.id: index for index, visit in enumerate(self.waiting)}
         self._before = {each.visit_id: each for each in facts.shown}
         stands = stir is Stir.CLOCK and facts.told_at is not None and abs(now - facts.told_at) <= JUST_TOLD
         self._told = self._before.copy() if stands else {}
@@ -60,11 +60,11 @@ class Outlook:
 
     def place(self, visit: Visit) -> Place | None:
         """Where a visit stands; null for one that is not in line."""
-        index = self._index.get(visit.id)
-        if index is None:
+        ahead = self.ahead.get(visit.id)
+        if ahead is None:
             return None
         told = self.told(visit)
-        return Place(self._ahead.get(visit.id, index), told and told.window)
+        return Place(ahead, told and told.window)
 
     def told(self, visit: Visit) -> Shown | None:
         """What the holder of a visit in line is told, holding on to what was shown before."""
@@ -74,7 +74,7 @@ class Outlook:
             self._told[visit.id] = self._show(visit)
             return self._told[visit.id]
         ahead: Shown | None = None
-        for each in self.waiting[: self._ahead[visit.id] + 1]:
+        for each in self.waiting[: self.ahead[visit.id] + 1]:
             if each.id not in self._told:
                 shown = self._show(each)
                 self._told[each.id] = in_order(shown, ahead) if ahead else shown
@@ -276,15 +276,14 @@ def _recent(facts: Facts) -> list[str]:
 
 
 def _public_token(outlook: Outlook, visit: Visit) -> PublicToken:
-    place = outlook.place(visit)
-    window = place and place.window
+    told = outlook.told(visit)
     return PublicToken(
         token=visit.token,
         status=visit.status,
-        ahead=place.ahead if place else 0,
-        expected_at=window.expected if window else None,
-        expected_from=window.earliest if window else None,
-        expected_to=window.latest if window else None,
+        ahead=outlook.ahead[visit.id],
+        expected_at=instant(told.expected) if told else None,
+        expected_from=instant(told.earliest) if told else None,
+        expected_to=instant(told.latest) if told else None,
     )
 
 

@@ -1,6 +1,7 @@
 """The bus between processes, on a real Redis: subscriptions in any order, and messages for exactly who wants them."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -28,8 +29,13 @@ steps = st.lists(st.tuples(st.integers(0, CHANNELS - 1), st.integers(0, 3)), max
 
 
 @asynccontextmanager
-async def a_bus(url: str, heard: list[tuple[str, bytes]], *, sharded: bool = False) -> AsyncGenerator[Bus]:
+async def a_bus(
+    url: str, heard: list[tuple[str, bytes]], *, sharded: bool = False, seconds: float = 0
+) -> AsyncGenerator[Bus]:
+    """`seconds`: what it takes to take a message in."""
+
     def hear(channel: str, payload: bytes) -> None:
+        time.sleep(seconds)
         heard.append((channel, payload))
 
     echo = f"echo:{uuid4().hex}"
@@ -56,7 +62,7 @@ async def listened_to(redis: Redis, name: str) -> set[str]:
     return {str(each) for each in (*await redis.pubsub_channels(asked), *await redis.pubsub_shardchannels(asked))}
 
 
-@examples(max_examples=40, deadline=None)
+@examples(max_examples=40)
 @given(steps, st.booleans())
 async def test_whoever_comes_and_goes_in_whatever_order_exactly_what_is_wanted_is_subscribed(
     servers: Settings, steps: list[tuple[int, int]], sharded: bool
@@ -131,6 +137,21 @@ async def test_thousands_of_days_are_subscribed_to_again_at_once(servers: Settin
             async with asyncio.timeout(SECONDS):
                 while len(await listened_to(redis, name)) < many:
                     await asyncio.sleep(0.05)
+
+
+async def test_a_flood_of_messages_leaves_turns_to_everybody_else(servers: Settings) -> None:
+    name, flood, turns, heard = uuid4().hex, 300, 0, list[tuple[str, bytes]]()
+    async with a_bus(servers.redis_url, heard, seconds=0.001) as bus, Redis.from_url(servers.redis_url) as redis:
+        await bus.subscribe(name)
+        pipeline = redis.pipeline(transaction=False)
+        for _ in range(flood):
+            pipeline.publish(name, b"news")
+        await pipeline.execute()
+        async with asyncio.timeout(SECONDS):
+            while len(heard) < flood:
+                await asyncio.sleep(0)
+                turns += 1
+    assert turns > flood / 10
 
 
 async def test_a_process_that_cannot_publish_goes_on_within_its_budget(servers: Settings) -> None:

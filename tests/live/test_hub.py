@@ -3,7 +3,6 @@
 from datetime import UTC, date, datetime, timedelta
 
 from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from mediqon.hospitals.models import Policy
@@ -121,7 +120,6 @@ def test_an_older_state_that_comes_late_changes_nothing() -> None:
     assert [frame.version for frame in screen.seen] == [7, 8]
 
 
-@examples(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 7), st.sampled_from(("come", "go", "change", "serve"))), max_size=60))
 def test_whoever_comes_and_goes_while_frames_are_under_way_nobody_goes_back_and_all_end_at_the_newest(
     steps: list[tuple[int, str]],

@@ -1,0 +1,149 @@
+"""What a change has told, drawn by whoever hears of it, without a server."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mediqon.hospitals.models import Policy
+from mediqon.hospitals.slots import Hours
+from mediqon.live.channels import QueueFrame
+from mediqon.queues import days, rules
+from mediqon.queues.days import Change
+from mediqon.queues.models import DayImage, Facts, PlaceRule, Priority, QueueState, Status, Visit
+from mediqon.queues.views import JUST_TOLD, Outlook, public_frame
+
+EIGHT = datetime(2026, 11, 23, 8, tzinfo=UTC)
+NINE = EIGHT + timedelta(hours=1)
+verbs = st.sampled_from(("come", "next", "cancel", "late", "pause", "go on"))
+steps = st.lists(st.tuples(verbs, st.integers(0, 900), st.integers(0, 5)), min_size=1, max_size=25)
+"""What is done, so many seconds after what was done before, and to whom."""
+
+
+def booked(number: int) -> Visit:
+    slot = NINE + timedelta(minutes=10 * number)
+    return Visit(
+        id=number,
+        patient_id=number,
+        patient=f"Patient {number}",
+        token=f"A-{number:03}",
+        code=f"code{number}",
+        status=Status.BOOKED,
+        priority=Priority.NORMAL,
+        version=1,
+        reason=None,
+        due_at=slot,
+        place_rule=PlaceRule.SLOT,
+        issued_by=1,
+        seat=number,
+        scheduled_at=slot,
+        booked_at=EIGHT,
+        checked_in_at=None,
+        called_at=None,
+        started_at=None,
+        ended_at=None,
+    )
+
+
+def a_day(visits: int = 6) -> Facts:
+    return Facts(
+        doctor_id=1,
+        doctor="Dr A. Rao",
+        room="3",
+        slot_minutes=10,
+        token_prefix="A",
+        hospital_id=1,
+        hospital="St Mary",
+        timezone="Etc/UTC",
+        settings=Policy(),
+        day=date(2026, 11, 23),
+        version=1,
+        state=QueueState.OPEN,
+        delay_minutes=0,
+        delayed_at=None,
+        paused_until=None,
+        pause_reason=None,
+        call_seq=0,
+        hours=(Hours(540, 1020, 1),),
+        visits=[booked(number) for number in range(visits)],
+    )
+
+
+def after(facts: Facts, verb: str, whom: int, now: datetime) -> Facts:
+    """The day as one step leaves it; the same where there is nobody to do it to."""
+    absent, here = rules.line(v for v in facts.visits if v.status is Status.BOOKED), rules.call_order(facts.visits)
+    image: DayImage | None = None
+    changes = [Change(verb=verb)]
+    if verb == "come":
+        changes = [came(each, now) for each in absent[whom : whom + 1]]
+    elif verb == "cancel":
+        changes = [to(each, "cancel", status=Status.CANCELLED, ended_at=now) for each in absent[whom : whom + 1]]
+    elif verb == "next":
+        room = rules.in_room(facts.visits)
+        changes = [to(each, "complete", status=Status.COMPLETED, ended_at=now) for each in room]
+        changes += [to(each, "call", status=Status.CALLED, called_at=now, calls=1) for each in here[:1]]
+    elif verb == "late":
+        image = DayImage(delay_minutes=5 * whom, delayed_at=now)
+    elif verb == "pause":
+        image = DayImage(state=QueueState.PAUSED, paused_until=now + timedelta(minutes=5 * whom + 1))
+    else:
+        image = DayImage()
+    return days.written(facts, changes, actor=None, now=now, day=image).facts if changes else facts
+
+
+def came(visit: Visit, now: datetime) -> Change:
+    due, rule = rules.placed_at_check_in(visit, policy=Policy(), now=now)
+    return to(visit, "check_in", status=Status.CHECKED_IN, due_at=due, place_rule=rule, checked_in_at=now)
+
+
+def to(visit: Visit, verb: str, **changed: object) -> Change:
+    return Change(verb=verb, before=visit, after=msgspec.structs.replace(visit, **changed))
+
+
+def read(facts: Facts) -> Facts:
+    """The same from the database, which keeps what was told but not when."""
+    return msgspec.structs.replace(facts, told_at=None)
+
+
+def drawn(facts: Facts, now: datetime) -> QueueFrame:
+    return public_frame(Outlook(facts, now))
+
+
+@given(steps)
+def test_who_hears_a_change_shows_what_who_reads_it_works_out(steps: list[tuple[str, int, int]]) -> None:
+    facts, now = a_day(), EIGHT
+    for verb, seconds, whom in steps:
+        now += timedelta(seconds=seconds)
+        facts = after(facts, verb, whom, now)
+        assert facts.told_at is None or drawn(facts, facts.told_at) == drawn(read(facts), facts.told_at)
+
+
+def test_what_was_told_stands_for_some_seconds_and_then_moves_with_the_clock() -> None:
+    facts = after(after(a_day(), "come", 0, NINE), "next", 0, NINE)
+    assert drawn(facts, NINE + JUST_TOLD).tokens == drawn(facts, NINE).tokens
+    assert drawn(facts, NINE - JUST_TOLD).tokens == drawn(facts, NINE).tokens  # another host's clock
+    later = NINE + timedelta(minutes=40)
+    assert drawn(facts, later) == drawn(read(facts), later) != drawn(facts, NINE)
+
+
+def test_a_booking_right_after_a_change_is_told_a_time_and_all_others_are_worked_out() -> None:
+    facts = after(after(a_day(), "come", 0, NINE), "next", 0, NINE)
+    sold = days.written(facts, [Change(verb="book", after=booked(9))], actor=None, now=NINE).facts
+    assert drawn(sold, NINE) == drawn(read(sold), NINE)
+    assert (drawn(sold, NINE).tokens[-1].token, sold.shown) == ("A-009", facts.shown)
+
+
+def test_what_is_told_next_holds_on_to_what_was_but_is_worked_out_anew() -> None:
+    facts = after(a_day(), "come", 0, NINE)
+    late = after(facts, "late", 5, NINE + timedelta(seconds=1))
+    assert all(b.expected > a.expected for a, b in zip(facts.shown, late.shown, strict=True))
+
+
+def test_processes_before_and_after_an_update_understand_each_other() -> None:
+    facts = after(a_day(), "come", 0, NINE)
+    message = msgspec.msgpack.decode(msgspec.msgpack.encode(facts))
+    assert msgspec.convert({**message, "of_the_next_version": 1}, Facts, strict=False) == facts
+    del message["told_at"]
+    old = msgspec.msgpack.decode(msgspec.msgpack.encode(message), type=Facts)
+    assert drawn(old, NINE) == drawn(facts, NINE)
