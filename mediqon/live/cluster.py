@@ -59,12 +59,10 @@ class Shard(Bus):
 
     async def _ask_for(self, pubsub: PubSub, channels: Sequence[str]) -> None:
         await self._say(pubsub, "SSUBSCRIBE", channels)
-        self._told.update(channels)
 
     async def _ask_no_more(self, pubsub: PubSub, channels: Sequence[str]) -> None:
         self._farewells.update(channels)
         await self._say(pubsub, "SUNSUBSCRIBE", channels)
-        self._told.difference_update(channels)
 
     async def _say(self, pubsub: PubSub, command: str, channels: Sequence[str]) -> None:
         """All in one piece: thousands of days are subscribed to again within the budget."""

@@ -35,9 +35,11 @@ async def a_bus(url: str, heard: list[tuple[str, bytes]], *, sharded: bool = Fal
     echo = f"echo:{uuid4().hex}"
     bus = Shard(url, echo, hear, lambda: None) if sharded else Bus(url, echo, hear)
     bus.start()
-    await until(lambda: bus.healthy)
-    yield bus
-    await bus.stop()
+    try:
+        await until(lambda: bus.healthy)
+        yield bus
+    finally:
+        await bus.stop()
 
 
 async def until(comes_true: object) -> None:
@@ -118,7 +120,7 @@ async def test_after_redis_was_away_everything_wanted_meanwhile_is_heard_again(
 
 @pytest.mark.parametrize("sharded", [False, True])
 async def test_thousands_of_days_are_subscribed_to_again_at_once(servers: Settings, sharded: bool) -> None:
-    name, many = uuid4().hex, 2_000
+    name, many = uuid4().hex, 10_000
     there = Path(unquote(urlsplit(servers.redis_url).path))
     async with wire_to(there) as (wire, directory), Redis.from_url(servers.redis_url, decode_responses=True) as redis:
         url = servers.redis_url.replace(there.parent.as_posix(), directory.as_posix())
@@ -128,6 +130,24 @@ async def test_thousands_of_days_are_subscribed_to_again_at_once(servers: Settin
             await until(lambda: not bus.healthy)
             wire.mend()
             await until(lambda: bus.healthy)
+            async with asyncio.timeout(SECONDS):
+                while len(await listened_to(redis, name)) < many:
+                    await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+async def test_redis_may_go_while_thousands_of_days_are_being_subscribed_to(servers: Settings, sharded: bool) -> None:
+    name, many = uuid4().hex, 10_000
+    there = Path(unquote(urlsplit(servers.redis_url).path))
+    async with wire_to(there) as (wire, directory), Redis.from_url(servers.redis_url, decode_responses=True) as redis:
+        url = servers.redis_url.replace(there.parent.as_posix(), directory.as_posix())
+        async with a_bus(url, [], sharded=sharded) as bus:
+            wire.fall_silent()
+            coming = asyncio.gather(*(bus.subscribe(f"{name}:{number}") for number in range(many)))
+            await asyncio.sleep(0.1)
+            wire.cut()
+            wire.mend()
+            await coming
             async with asyncio.timeout(SECONDS):
                 while len(await listened_to(redis, name)) < many:
                     await asyncio.sleep(0.05)
