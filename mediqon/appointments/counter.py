@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
@@ -22,6 +23,8 @@ ROW_MAX = 64
 """So many are served in one transaction."""
 AT_ONCE = 2
 """So many transactions of those who wait in one row: one is read or told here while PostgreSQL serves another."""
+FAREWELL_SECONDS = 1.0
+"""Whoever is being served when the server stops is waited for so long."""
 
 
 class Order(Protocol):
@@ -98,6 +101,13 @@ class Counter(Generic[OrderT]):
         apart = order.key in self._rows or order.key in self._changing
         self._join(order.key if apart else None, turn)
         return await turn.outcome
+
+    async def stop(self) -> None:
+        """Waits for those who are being served, lest they publish over connections that are being closed."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                while self._serving:  # whose day is busy goes from one row to another
+                    await asyncio.wait(self._serving)
 
     def _join(self, key: DayKey | None, turn: Turn[OrderT]) -> None:
         self._rows.setdefault(key, Row()).turns.append(turn)

@@ -211,6 +211,27 @@ async def test_settings_change_while_patients_of_several_doctors_book_and_nobody
         assert [answer.status for answer in answers] == [200, 201, 201], answers
 
 
+async def test_whoever_is_being_served_when_the_server_stops_is_waited_for(
+    server: Server, settings: Settings, clinic: Clinic, clock: Clock
+) -> None:
+    desk = Actor(
+        id=1, role=Role.HOSPITAL, hospital_id=clinic.hospital_id, doctor_id=None, expires_at=0, session=uuid4()
+    )
+    order = Order(DayKey(clinic.doctor_id, clock.now.date()), None, None, SomebodyElse("Last"), desk, clock.now)
+    await clinic.reception.walk_in(clinic.doctor_id)
+    async with open_pool(settings) as pool:
+        counter = Counter(pool, Feed(pool, settings.redis_url, "test", clock), sell)
+        async with holding(server, BUSY, clinic.doctor_id) as conn:
+            last = asyncio.create_task(counter.ask(order))
+            await waiting(conn, 1)
+            stopping = asyncio.create_task(counter.stop())
+            await asyncio.sleep(0.1)
+            assert not stopping.done()
+        await stopping
+        assert last.done()
+        assert (await last).facts.version == 2
+
+
 async def test_a_crowd_that_books_while_postgresql_is_frozen_is_answered_together(
     settings: Settings, clinic: Clinic, clock: Clock
 ) -> None:
