@@ -96,6 +96,39 @@ async def test_a_key_in_use_at_another_process_keeps_no_booking_of_another_docto
         assert (await first).raw == (await twin).raw
 
 
+async def test_a_key_used_for_two_doctors_keeps_no_booking_of_the_second_waiting(
+    server: Server, clinic: Clinic
+) -> None:
+    other_id, _ = await clinic.add_doctor(token_prefix="B")
+    await clinic.reception.walk_in(clinic.doctor_id)
+
+    def book(doctor_id: int) -> asyncio.Task[Answer]:
+        wish = {"doctor_id": doctor_id, "patient": {"name": "Twin"}}
+        return asyncio.create_task(clinic.reception.post("/appointments/book", wish, idempotency_key="k"))
+
+    async with holding(server, BUSY, clinic.doctor_id) as conn:
+        first = book(clinic.doctor_id)
+        await waiting(conn, 1)
+        second = book(other_id)
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(PROMPT_SECONDS):
+            assert (await clinic.reception.book(other_id, patient={"name": "Other"})).status == 201
+        await waiting(conn, 1)
+    assert (await first).status == 201
+    refused(await second, 409, "idempotency_mismatch")
+
+
+async def test_whoever_repeats_what_is_under_way_for_too_long_is_told_to_try_again(
+    server: Server, settings: Settings, clinic: Clinic, clock: Clock
+) -> None:
+    await clinic.reception.walk_in(clinic.doctor_id)
+    wish = {"doctor_id": clinic.doctor_id, "patient": {"name": "Twin"}}
+    lock = "select pg_advisory_xact_lock(hashtextextended('k', id)) from users where role = 'hospital'"
+    async with holding(server, lock):
+        refused(await clinic.reception.post("/appointments/book", wish, idempotency_key="k"), 503, "unavailable")
+    assert (await clinic.reception.post("/appointments/book", wish, idempotency_key="k")).status == 201
+
+
 async def test_a_day_locked_for_too_long_fails_its_own_bookings_alone(server: Server, clinic: Clinic) -> None:
     other_id, _ = await clinic.add_doctor(token_prefix="B")
     await clinic.reception.walk_in(clinic.doctor_id)
