@@ -59,8 +59,15 @@ async def test_a_patient_who_books_twice_in_one_row_is_told_the_id_of_the_first(
 
 async def test_a_booking_that_is_refused_opens_no_day(server: Server, clinic: Clinic) -> None:
     patient = await server.patient()
-    for day, code in (("0001-01-01", "slot_past"), ("2026-11-22", "slot_past"), ("9999-12-31", "day_full")):
-        refused(await patient.book(clinic.doctor_id, date=day, time="09:00"), 409, code)
+    for day, code in (
+        ("0001-01-01", "slot_past"),
+        ("2026-11-22", "slot_past"),
+        ("2029-11-23", "day_full"),
+        ("9999-12-31", "day_full"),
+    ):
+        wish = {"doctor_id": clinic.doctor_id, "date": day, "time": "09:00"}
+        refused(await patient.post("/appointments/book", wish), 409, code)
+        refused(await patient.post("/appointments/book", wish, idempotency_key=day), 409, code)
     refused(await patient.book(999, date=TODAY), 404, "not_found")
     async with connection(server.settings) as conn:
         assert await conn.fetchval("select count(*) from queues") == 0
