@@ -124,7 +124,8 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
             key = key_of(settings.audit_secrets[0])
             logbook = Logbook(pool, key)
             app.state.update({"pool": pool, "feed": feed})
-            app.state.update({"bookings": Counter(pool, feed, sell), "moves": Counter(pool, feed, move)})
+            bookings, moves = Counter(pool, feed, sell), Counter(pool, feed, move)
+            app.state.update({"bookings": bookings, "moves": moves})
             app.state.update({"ended": ended, "throttle": throttle, "logbook": logbook})
             feed.start()
             regular = (
@@ -143,6 +144,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                await asyncio.gather(bookings.stop(), moves.stop())
                 await feed.stop()
                 await throttle.stop()
                 with suppress(*LOST):

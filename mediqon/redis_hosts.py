@@ -11,6 +11,16 @@ def each_host(url: str) -> list[str]:
     return [urlsplit(url)._replace(netloc=f"{credentials}{at}{host}").geturl() for host in hosts.split(",")]
 
 
+def is_sound(url: str) -> bool:
+    """Whether each of several hosts has a name, and each port is a number."""
+    hosts = [urlsplit(host) for host in each_host(url)]
+    try:
+        ports = [host.port for host in hosts]
+    except ValueError:
+        return False
+    return 0 not in ports and (len(hosts) == 1 or all(host.hostname for host in hosts))
+
+
 def is_cluster(url: str) -> bool:
     """Whether several hosts are named."""
     return len(each_host(url)) > 1

@@ -14,7 +14,7 @@ import pytest
 from commands import mediqon, told
 from mediqon import checkup, database
 from mediqon.database import connection
-from mediqon.settings import Settings
+from mediqon.settings import Settings, SettingsError, read_settings
 from processes import UNCONFIGURED, end_all
 
 pytestmark = pytest.mark.anyio
@@ -26,6 +26,18 @@ async def test_a_healthy_installation_is_ok_in_every_part(settings: Settings) ->
     findings = json.loads(await mediqon(settings, "check", "--json"))
     assert [finding for finding in findings.values() if not finding.startswith("ok")] == []
     assert set(findings) == {"PostgreSQL", "Tables", "Pool", "Clock", "Redis", "Secret"}
+
+
+@pytest.mark.parametrize("hosts", ["a:1,", ",a:1", "a:1,,b:1", ":secret@a:1,:2", "a:port,b:1", "a:70000", "a:0"])
+def test_a_redis_host_without_a_name_or_a_port_that_is_none_is_refused_at_once(hosts: str) -> None:
+    with pytest.raises(SettingsError, match="REDIS_URL") as refusal:
+        read_settings({"REDIS_URL": f"redis://{hosts}/0"})
+    assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("url", ["redis://a", "redis://:secret@a:1,[::1]:2/0", "unix://:secret@/run/valkey.sock?db=0"])
+def test_whatever_names_one_redis_or_several_hosts_of_a_cluster_is_taken(url: str) -> None:
+    assert read_settings({"REDIS_URL": url}).redis_url == url
 
 
 async def test_the_embedded_servers_are_checked_with_their_disk_and_directory() -> None:

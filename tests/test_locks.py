@@ -11,7 +11,7 @@ from mediqon.database import Connection, connection
 
 pytestmark = pytest.mark.anyio
 
-TODAY = "2026-11-23"
+TODAY, TOMORROW = "2026-11-23", "2026-11-24"
 LOCK_SECONDS = 2.0
 
 WAITING = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
@@ -148,6 +148,34 @@ async def test_other_hours_hold_also_on_a_day_that_somebody_opens_while_they_are
     late = await clinic.reception.book(clinic.doctor_id, date="2026-11-24", time="09:10", patient={"name": "Late"})
     refused(late, 409, "slot_unavailable")
     assert late["next_free"] == "15:10"
+
+
+@pytest.mark.parametrize("opened", [False, True])
+async def test_the_timezone_stays_for_who_books_at_that_moment(server: Server, clinic: Clinic, opened: bool) -> None:
+    if opened:
+        visit = await clinic.reception.book(clinic.doctor_id, date=TOMORROW, patient={"name": "A"})
+        await clinic.reception.move(visit, "CANCELLED")
+    async with holding(server, "lock table appointments in exclusive mode") as conn:
+        booking = asyncio.create_task(clinic.reception.book(clinic.doctor_id, date=TOMORROW, patient={"name": "B"}))
+        await waiting(conn, 1)
+        path = f"/hospitals/{clinic.hospital_id}/settings"
+        moving = asyncio.create_task(clinic.reception.patch(path, {"timezone": "Asia/Tokyo"}))
+        await asyncio.wait([moving], timeout=0.5)
+    assert (await booking).status == 201
+    refused(await moving, 409, "timezone_in_use")
+
+
+async def test_whoever_books_while_the_timezone_changes_is_promised_a_time_in_the_new_one(
+    server: Server, clinic: Clinic
+) -> None:
+    async with holding(server, "lock table hospitals in share mode") as conn:
+        path = f"/hospitals/{clinic.hospital_id}/settings"
+        moving = asyncio.create_task(clinic.reception.patch(path, {"timezone": "Asia/Tokyo"}))
+        await waiting(conn, 1)
+        booking = asyncio.create_task(clinic.reception.book(clinic.doctor_id, date=TOMORROW, patient={"name": "A"}))
+        await asyncio.wait([booking], timeout=0.5)
+    assert (await moving).status == 200
+    assert (await booking)["scheduled_at"] == "2026-11-24T00:00:00Z", "09:00 in Tokyo"
 
 
 async def test_other_settings_hold_also_on_a_day_that_somebody_opens_while_they_are_written(

@@ -67,10 +67,11 @@ async def sell(
     QueueClosed, NotFound. Raises UniqueViolationError where a seat had gone with a visit to another doctor; when
     `sure`, these are looked up first.
     """
-    locked = await days.lock_all(conn, {order.key for order in orders}, known, wait=wait)
+    keys = {order.key for order in orders if never_sold(order.key.day, order.now) is None}
+    locked = await days.lock_all(conn, keys, known, wait=wait)
     now = max(order.now for order in orders)
     counters = {key: Counter(facts, await _sold(conn, facts, sure=sure), now) for key, facts in locked.items()}
-    drafts = [counters[order.key].draft(order) if order.key in counters else DayBusy(order.key) for order in orders]
+    drafts = [_draft(order, counters) for order in orders]
     rows = await conn.fetch(SQL.sell_seats, [_row(each, locked) for each in drafts if isinstance(each, Draft)])
     sold = {row["code"]: row for row in rows}
     changes: dict[DayKey, list[Change]] = {}
@@ -87,6 +88,12 @@ async def sell(
     await days.close_untouched(conn, [facts for key, facts in locked.items() if key not in written])
     after = {key: each.facts for key, each in written.items()}
     return [_outcome(draft, sold, after, now) for draft in drafts]
+
+
+def _draft(order: Order, counters: "dict[DayKey, Counter]") -> Draft | Again | Problem:
+    if refusal := never_sold(order.key.day, order.now):
+        return refusal
+    return counters[order.key].draft(order) if order.key in counters else DayBusy(order.key)
 
 
 class Counter:
@@ -204,12 +211,13 @@ def already_booked(visit_id: int) -> AlreadyBooked:
     return AlreadyBooked(id=visit_id, appointment_id=visit_id)
 
 
-def refuse_far_days(day: date, today: date) -> None:
-    """Raises SlotPast or DayFull for a day that no hospital sells: `sell` makes a row of any day it is asked for."""
-    if day < today:
-        raise SlotPast
-    if day > today + timedelta(days=HORIZON_DAYS_MAX):
-        raise DayFull
+def never_sold(day: date, now: datetime) -> SlotPast | DayFull | None:
+    """The refusal of a day that no hospital sells, in whatever timezone: a day that is locked gets a row."""
+    if day < now.date() - timedelta(days=1):
+        return SlotPast()
+    if day > now.date() + timedelta(days=HORIZON_DAYS_MAX + 1):
+        return DayFull()
+    return None
 
 
 def refuse_past(timezone: str, day: date, time: str | None, now: datetime) -> None:

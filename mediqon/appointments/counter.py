@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
@@ -20,6 +21,10 @@ from mediqon.queues.models import DayKey, Facts
 
 ROW_MAX = 64
 """So many are served in one transaction."""
+TWIN_SECONDS, TWIN_PAUSE_SECONDS = 4.0, 0.1
+"""Whoever repeats what is under way asks again so often, for so long."""
+FAREWELL_SECONDS = 1.0
+"""Whoever is being served when the server stops is waited for so long."""
 AT_ONCE = 2
 """So many transactions of those who wait in one row: one is read or told here while PostgreSQL serves another."""
 
@@ -59,6 +64,8 @@ class Turn(NamedTuple, Generic[OrderT]):
     order: OrderT
     attempt: Attempt
     outcome: asyncio.Future[Done | Replay]
+    until: float
+    """How long they ask again where a twin is under way, by the clock of the event loop."""
 
 
 class Row(Generic[OrderT]):
@@ -75,6 +82,7 @@ class Counter(Generic[OrderT]):
 
     They wait in one row, and while PostgreSQL serves some of them others are let in or told. A day that somebody is
     changing keeps nobody in it waiting: those who asked for that day go into a row of its own, until that is empty.
+    Whoever has a twin under way stands in no row, and comes again.
     """
 
     def __init__(self, pool: Pool, feed: Feed, serve: Serve[OrderT]) -> None:
@@ -94,10 +102,21 @@ class Counter(Generic[OrderT]):
 
     async def ask_once(self, order: OrderT, attempt: Attempt) -> Done | Replay:
         """The same; an attempt that was made before is answered as it was."""
-        turn = Turn(order, attempt, asyncio.get_running_loop().create_future())
-        apart = order.key in self._rows or order.key in self._changing
-        self._join(order.key if apart else None, turn)
+        loop = asyncio.get_running_loop()
+        turn = Turn(order, attempt, loop.create_future(), loop.time() + TWIN_SECONDS)
+        self._queue(turn)
         return await turn.outcome
+
+    async def stop(self) -> None:
+        """Waits for those who are being served, lest they publish over connections that are being closed."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                while self._serving:  # whose day is busy goes from one row to another
+                    await asyncio.wait(self._serving)
+
+    def _queue(self, turn: Turn[OrderT]) -> None:
+        key = turn.order.key
+        self._join(key if key in self._rows or key in self._changing else None, turn)
 
     def _join(self, key: DayKey | None, turn: Turn[OrderT]) -> None:
         self._rows.setdefault(key, Row()).turns.append(turn)
@@ -131,8 +150,8 @@ class Counter(Generic[OrderT]):
             for turn, outcome in zip(served, outcomes, strict=True):
                 if isinstance(outcome, DayBusy):
                     self._join(outcome.key, turn)
-                elif isinstance(outcome, UnderWay):
-                    self._join(turn.order.key, turn)
+                elif isinstance(outcome, UnderWay) and asyncio.get_running_loop().time() < turn.until:
+                    asyncio.get_running_loop().call_later(TWIN_PAUSE_SECONDS, self._queue, turn)
                 elif not turn.outcome.done():
                     _tell(turn.outcome, outcome)
 
@@ -208,9 +227,8 @@ class Counter(Generic[OrderT]):
     ) -> list[Outcome]:
         if not turns:
             return []
-        earlier = await idempotency.claim(
-            conn, [turn.attempt for turn in turns], now=max(turn.order.now for turn in turns), wait=wait
-        )
+        attempts = [turn.attempt for turn in turns]
+        earlier = await idempotency.claim(conn, attempts, now=max(turn.order.now for turn in turns), wait=False)
         fresh = [turn for turn, answer in zip(turns, earlier, strict=True) if answer is None]
         served: Sequence[Done | Problem] = []
         if fresh:

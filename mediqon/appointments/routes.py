@@ -8,7 +8,7 @@ from litestar import Request, Response, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from mediqon.appointments import booking, codes, moving, walk_ins
+from mediqon.appointments import codes, moving, walk_ins
 from mediqon.appointments.booking import Order
 from mediqon.appointments.counter import Counter
 from mediqon.appointments.models import Booking, Done, OwnAppointments, WalkIn
@@ -75,8 +75,6 @@ async def book(
     _refuse_wrong_patient(data, actor)
     today = await feed.today(data.doctor_id)
     order = Order(today._replace(day=data.date or today.day), data.time, data.reason, data.patient, actor, now)
-    if not attempt.key:
-        booking.refuse_far_days(order.key.day, today.day)
     outcome = await bookings.ask_once(order, attempt)
     return outcome.appointment if isinstance(outcome, Done) else outcome
 

@@ -10,7 +10,7 @@ import msgspec
 from litestar import Request, Response
 
 from mediqon.database import Connection, statements
-from mediqon.errors import IdempotencyMismatch, Malformed, Problem
+from mediqon.errors import IdempotencyMismatch, Malformed, Problem, Unavailable
 
 SQL = statements("auth")
 KEY_MAX_CHARACTERS = 200
@@ -22,8 +22,8 @@ Replay: TypeAlias = Response[bytes]
 """The first answer, given again."""
 
 
-class UnderWay(Problem):
-    """The same request is just being served: who repeats it has to wait. Never told to a client."""
+class UnderWay(Unavailable):
+    """The same request is just being served. Please try again in a moment."""
 
 
 class Attempt(msgspec.Struct, frozen=True):

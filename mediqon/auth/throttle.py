@@ -68,9 +68,11 @@ class Throttle:
         self._tallies: dict[str, _Tally] = {}
         self._known: set[str] = set()
         self._away_until = 0.0
+        self._asking: set[asyncio.Task[list[Any]]] = set()
 
     async def stop(self) -> None:
         self._away_until = math.inf  # so that nobody asks any more
+        await asyncio.gather(*self._asking, return_exceptions=True)
         await self._redis.aclose()
 
     async def refuse_closed(self, *doors: Door) -> None:
@@ -136,10 +138,16 @@ class Throttle:
         self._tallies = dict(living[-REMEMBERED_MAX // 2 :])
 
     async def _ask(self, commands: Iterable[tuple[Any, ...]]) -> list[Any]:
-        """The answers of Redis; none when it is away."""
+        """The answers of Redis; none when it is away. Also for whoever hangs up: no connection is left half made."""
         commands = list(commands)
         if not commands or time.monotonic() < self._away_until:
             return []
+        asking = asyncio.create_task(self._answers(commands), name="throttle")
+        self._asking.add(asking)
+        asking.add_done_callback(self._asking.discard)
+        return await asyncio.shield(asking)
+
+    async def _answers(self, commands: Iterable[tuple[Any, ...]]) -> list[Any]:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 pipeline = self._redis.pipeline(transaction=False)

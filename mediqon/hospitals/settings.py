@@ -43,12 +43,15 @@ async def change(conn: Connection, hospital_id: int, asked: SettingsChange, *, n
     if after.timezone != before.timezone:
         await _refuse_unknown(conn, after.timezone, now=now)
         today = min(today, local_day(now, after.timezone))
+        await conn.execute(SQL.lock_doctors, hospital_id)
+    doctor_ids = [row["id"] for row in await conn.fetch(SQL.list_doctors, hospital_id)]
+    await doctors.touch(conn, doctor_ids, today)
+    if after.timezone != before.timezone:
+        await conn.execute(SQL.bar_days, hospital_id)  # whoever books is done by now, or waits until we are
         if await conn.fetchval(SQL.promised_from, hospital_id, today):
             raise TimezoneInUse
     name, timezone = given.pop("name", None), given.pop("timezone", None)
     await conn.execute(SQL.change_settings, hospital_id, name, timezone, given)
-    doctor_ids = [row["id"] for row in await conn.fetch(SQL.list_doctors, hospital_id)]
-    await doctors.touch(conn, doctor_ids, today)
     return Changed(after, doctor_ids)
 
 

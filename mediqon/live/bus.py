@@ -50,7 +50,7 @@ class Bus:
             url,
             socket_connect_timeout=CONNECT_SECONDS,
             socket_timeout=None,  # bounded here: redis-py's own bound can swallow a cancellation
-            retry=Retry(NoBackoff(), 0),
+            retry=Retry(NoBackoff(), 0, supported_errors=()),  # else it connects again before it says what failed
             max_connections=PUBLISHES_AT_ONCE,
             protocol=2,  # in RESP3 redis-py writes each message out for a log that nobody keeps
         )
@@ -60,8 +60,7 @@ class Bus:
         self._confirmed: dict[str, asyncio.Event] = {}
         self._told: set[str] = set()  # what the present connection has been asked to subscribe to
         self._changed: set[str] = set()
-        self._pubsub: PubSub | None = None
-        self._lock = asyncio.Lock()
+        self._news = asyncio.Event()
         self._heard = 0.0
         self._listener: asyncio.Task[None] | None = None
 
@@ -83,8 +82,7 @@ class Bus:
         """
         self._wanted[channel] += 1
         confirmed = self._confirmed.setdefault(channel, asyncio.Event())
-        self._changed.add(channel)
-        await self._tell()
+        self._change(channel)
         with suppress(TimeoutError):
             async with asyncio.timeout(SUBSCRIBE_SECONDS if self.healthy else 0):
                 await confirmed.wait()
@@ -94,8 +92,7 @@ class Bus:
         self._wanted[channel] -= 1
         if not self._wanted[channel]:
             del self._wanted[channel], self._confirmed[channel]
-            self._changed.add(channel)
-            await self._tell()
+            self._change(channel)
 
     async def publish(self, messages: Mapping[str, bytes]) -> None:
         """Hands messages by channel to Redis, all within one budget. Never raises; not tried while Redis is away."""
@@ -107,38 +104,36 @@ class Bus:
         except LOST as error:
             self._lose(error)
 
-    async def _tell(self) -> None:
-        """Asks Redis for what has changed since it was last asked. One at a time: no order can leave it wrong.
+    def _change(self, channel: str) -> None:
+        self._changed.add(channel)
+        self._news.set()
 
-        What could not be said stays in `_changed` and is said with the next heartbeat.
+    async def _tell(self, pubsub: PubSub) -> None:
+        """Asks Redis for what has changed since it was last asked, at once for all who came meanwhile.
+
+        Nobody else writes to this connection, and nobody who gives up waiting ends it.
         """
-        try:
-            async with asyncio.timeout(SUBSCRIBE_SECONDS), self._lock:
-                if self._pubsub is not None and self._changed:
-                    await self._tell_changes(self._pubsub)
-        except LOST as error:
-            self._lose(error)
-
-    async def _tell_changes(self, pubsub: PubSub) -> None:
-        changed = tuple(self._changed)
-        more = [channel for channel in changed if channel in self._wanted and channel not in self._told]
-        less = [channel for channel in changed if channel not in self._wanted and channel in self._told]
-        if more:
-            await self._ask_for(pubsub, more)
-        if less:
-            await self._ask_no_more(pubsub, less)
-        self._changed = {each for each in self._changed if (each in self._wanted) is not (each in self._told)}
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            changed, self._changed = self._changed, set()
+            more = [channel for channel in changed if channel in self._wanted and channel not in self._told]
+            less = [channel for channel in changed if channel not in self._wanted and channel in self._told]
+            self._told.update(more)
+            self._told.difference_update(less)
+            if more:
+                await self._ask_for(pubsub, more)
+            if less:
+                await self._ask_no_more(pubsub, less)
 
     async def _ask_for_echo(self, pubsub: PubSub) -> None:
         await pubsub.subscribe(self._echo)
 
     async def _ask_for(self, pubsub: PubSub, channels: Sequence[str]) -> None:
         await pubsub.subscribe(*channels)
-        self._told.update(channels)
 
     async def _ask_no_more(self, pubsub: PubSub, channels: Sequence[str]) -> None:
         await pubsub.unsubscribe(*channels)
-        self._told.difference_update(channels)
 
     async def _send(self, messages: Mapping[str, bytes]) -> None:
         pipeline = self._redis.pipeline(transaction=False)
@@ -172,18 +167,18 @@ class Bus:
                 await self._ask_for_echo(pubsub)
             for confirmed in self._confirmed.values():
                 confirmed.clear()
-            self._told, self._changed, self._pubsub = set(), set(self._wanted), pubsub
-            beat = asyncio.create_task(self._beat(), name="bus echo")
+            self._told, self._changed = set(), set(self._wanted)
+            tasks = [asyncio.create_task(work) for work in (self._tell(pubsub), self._beat(), self._pump(pubsub))]
             try:
-                await self._pump(pubsub)
+                await asyncio.gather(*tasks)
             finally:
-                self._pubsub = None
-                beat.cancel()
-                await asyncio.wait({beat})
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks)
 
     async def _beat(self) -> None:
         while True:
-            await self._tell()
+            self._news.set()
             with suppress(*LOST):
                 async with asyncio.timeout(PUBLISH_SECONDS):
                     await self._send({self._echo: repr(time.monotonic()).encode()})

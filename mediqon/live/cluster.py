@@ -59,12 +59,10 @@ class Shard(Bus):
 
     async def _ask_for(self, pubsub: PubSub, channels: Sequence[str]) -> None:
         await self._say(pubsub, "SSUBSCRIBE", channels)
-        self._told.update(channels)
 
     async def _ask_no_more(self, pubsub: PubSub, channels: Sequence[str]) -> None:
         self._farewells.update(channels)
         await self._say(pubsub, "SUNSUBSCRIBE", channels)
-        self._told.difference_update(channels)
 
     async def _say(self, pubsub: PubSub, command: str, channels: Sequence[str]) -> None:
         """All in one piece: thousands of days are subscribed to again within the budget."""
@@ -203,7 +201,8 @@ class Cluster:
         """Makes shards and channels agree with the map. A shard whose echo is no longer its own begins anew."""
         if slots == self._slots:
             return
-        echoes = {url: self._echo_at(has) for url, has in slots.items()}
+        present = dict(self._shards.keys())
+        echoes = {url: self._echo_at(has, present.get(url)) for url, has in slots.items()}
         gone = [self._shards.pop(known) for known in self._shards.keys() - echoes.items()]
         for url, echo in echoes.items() - self._shards.keys():
             self._shards[url, echo] = Shard(url, echo, self._deliver, self._doubt)
@@ -218,8 +217,10 @@ class Cluster:
         finally:
             await asyncio.gather(*(shard.stop() for shard in gone))
 
-    def _echo_at(self, slots: set[int]) -> str:
-        """A channel of this process in one of these slots."""
+    def _echo_at(self, slots: set[int], present: str | None) -> str:
+        """A channel of this process in one of these slots; the present one as long as it is."""
+        if present and key_slot(present.encode()) in slots:
+            return present
         names = (echo_channel(self._installation, f"{self._process}:{number}") for number in count())
         return next(name for name in names if key_slot(name.encode()) in slots)
 

@@ -24,6 +24,15 @@ select name, timezone, settings from hospitals where id = $1 for no key update;
 -- Changes what is given, keeps what is null. $1 hospital, $2 name, $3 timezone, $4 settings that differ.
 update hospitals set name = coalesce($2, name), timezone = coalesce($3, timezone), settings = settings || $4 where id = $1;
 
+-- name: lock_doctors
+-- Keeps others from changing the doctors of a hospital meanwhile. $1 hospital.
+select id from doctors where hospital_id = $1 order by id for no key update;
+
+-- name: bar_days
+-- Lets nobody make the row of a day at these doctors until the transaction ends. Their days that have one are locked before,
+-- in the order of whoever books. $1 hospital.
+select id from doctors where hospital_id = $1 order by id for update;
+
 -- name: try_timezone
 -- Fails for a timezone that PostgreSQL does not know. $1 now, $2 timezone.
 select $1::timestamptz at time zone $2::text;

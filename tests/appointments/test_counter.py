@@ -59,8 +59,15 @@ async def test_a_patient_who_books_twice_in_one_row_is_told_the_id_of_the_first(
 
 async def test_a_booking_that_is_refused_opens_no_day(server: Server, clinic: Clinic) -> None:
     patient = await server.patient()
-    for day, code in (("0001-01-01", "slot_past"), ("2026-11-22", "slot_past"), ("9999-12-31", "day_full")):
-        refused(await patient.book(clinic.doctor_id, date=day, time="09:00"), 409, code)
+    for day, code in (
+        ("0001-01-01", "slot_past"),
+        ("2026-11-22", "slot_past"),
+        ("2029-11-23", "day_full"),
+        ("9999-12-31", "day_full"),
+    ):
+        wish = {"doctor_id": clinic.doctor_id, "date": day, "time": "09:00"}
+        refused(await patient.post("/appointments/book", wish), 409, code)
+        refused(await patient.post("/appointments/book", wish, idempotency_key=day), 409, code)
     refused(await patient.book(999, date=TODAY), 404, "not_found")
     async with connection(server.settings) as conn:
         assert await conn.fetchval("select count(*) from queues") == 0
@@ -94,6 +101,39 @@ async def test_a_key_in_use_at_another_process_keeps_no_booking_of_another_docto
             async with asyncio.timeout(PROMPT_SECONDS):
                 assert (await clinic.reception.book(other_id, patient={"name": "Other"})).status == 201
         assert (await first).raw == (await twin).raw
+
+
+async def test_a_key_used_for_two_doctors_keeps_no_booking_of_the_second_waiting(
+    server: Server, clinic: Clinic
+) -> None:
+    other_id, _ = await clinic.add_doctor(token_prefix="B")
+    await clinic.reception.walk_in(clinic.doctor_id)
+
+    def book(doctor_id: int) -> asyncio.Task[Answer]:
+        wish = {"doctor_id": doctor_id, "patient": {"name": "Twin"}}
+        return asyncio.create_task(clinic.reception.post("/appointments/book", wish, idempotency_key="k"))
+
+    async with holding(server, BUSY, clinic.doctor_id) as conn:
+        first = book(clinic.doctor_id)
+        await waiting(conn, 1)
+        second = book(other_id)
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(PROMPT_SECONDS):
+            assert (await clinic.reception.book(other_id, patient={"name": "Other"})).status == 201
+        await waiting(conn, 1)
+    assert (await first).status == 201
+    refused(await second, 409, "idempotency_mismatch")
+
+
+async def test_whoever_repeats_what_is_under_way_for_too_long_is_told_to_try_again(
+    server: Server, settings: Settings, clinic: Clinic, clock: Clock
+) -> None:
+    await clinic.reception.walk_in(clinic.doctor_id)
+    wish = {"doctor_id": clinic.doctor_id, "patient": {"name": "Twin"}}
+    lock = "select pg_advisory_xact_lock(hashtextextended('k', id)) from users where role = 'hospital'"
+    async with holding(server, lock):
+        refused(await clinic.reception.post("/appointments/book", wish, idempotency_key="k"), 503, "unavailable")
+    assert (await clinic.reception.post("/appointments/book", wish, idempotency_key="k")).status == 201
 
 
 async def test_a_day_locked_for_too_long_fails_its_own_bookings_alone(server: Server, clinic: Clinic) -> None:
@@ -209,6 +249,27 @@ async def test_settings_change_while_patients_of_several_doctors_book_and_nobody
             clinic.reception.book(other_id, date=TODAY, patient={"name": "A"}),
         )
         assert [answer.status for answer in answers] == [200, 201, 201], answers
+
+
+async def test_whoever_is_being_served_when_the_server_stops_is_waited_for(
+    server: Server, settings: Settings, clinic: Clinic, clock: Clock
+) -> None:
+    desk = Actor(
+        id=1, role=Role.HOSPITAL, hospital_id=clinic.hospital_id, doctor_id=None, expires_at=0, session=uuid4()
+    )
+    order = Order(DayKey(clinic.doctor_id, clock.now.date()), None, None, SomebodyElse("Last"), desk, clock.now)
+    await clinic.reception.walk_in(clinic.doctor_id)
+    async with open_pool(settings) as pool:
+        counter = Counter(pool, Feed(pool, settings.redis_url, "test", clock), sell)
+        async with holding(server, BUSY, clinic.doctor_id) as conn:
+            last = asyncio.create_task(counter.ask(order))
+            await waiting(conn, 1)
+            stopping = asyncio.create_task(counter.stop())
+            await asyncio.sleep(0.1)
+            assert not stopping.done()
+        await stopping
+        assert last.done()
+        assert (await last).facts.version == 2
 
 
 async def test_a_crowd_that_books_while_postgresql_is_frozen_is_answered_together(

@@ -1,6 +1,7 @@
 """Guessing is slowed down in every process, with and without Redis, and nobody is locked out by a stranger."""
 
 import asyncio
+import gc
 import json
 import re
 import time
@@ -131,6 +132,19 @@ async def test_when_redis_goes_away_what_was_counted_here_still_counts(servers: 
     await throttle.count(door)
     with pytest.raises(Throttled):
         await throttle.refuse_closed(door)
+
+
+async def test_whoever_asks_while_the_server_stops_leaves_no_connection_open(servers: Settings) -> None:
+    for number in range(8):
+        throttle = Throttle(servers.redis_url, "stopping")
+        asking = [asyncio.create_task(throttle.count(Door("door", 1000, 1))) for _ in range(4)]
+        for _ in range(number):
+            await asyncio.sleep(0)
+        asking[0].cancel()
+        await throttle.stop()
+        await asyncio.wait(asking)
+        del throttle
+        gc.collect()  # which says so of connections that nobody has closed
 
 
 async def test_what_another_process_has_closed_is_open_here_for_the_first_few_alone(servers: Settings) -> None:

@@ -13,10 +13,11 @@ from builders import Clinic, Screen, Server, open_clinic
 from conftest import Clock, serving
 from mediqon import database
 from mediqon.checkup import redis_finding
-from mediqon.live.channels import day_channel
+from mediqon.live.channels import day_channel, echo_channel
+from mediqon.live.cluster import Cluster as ClusterBus
 from mediqon.queues.models import DayKey
 from mediqon.settings import Settings
-from redis_cluster import MASTERS, PASSWORD, Cluster, redis_cluster
+from redis_cluster import MASTERS, PASSWORD, Cluster, Node, redis_cluster
 
 pytestmark = pytest.mark.anyio
 
@@ -139,3 +140,31 @@ async def test_over_a_cluster_screens_keep_up_while_a_slot_moves_and_masters_fre
         await shown.keep_up(BEHIND_SECONDS)
         await cluster.nodes[0].promoted()
         await live(estate, shown)
+
+
+async def listeners(node: Node) -> set[bytes]:
+    """The connections that are subscribed to something at this server."""
+    return {line.split()[0] for line in (await node.ask("CLIENT", "LIST", "TYPE", "PUBSUB")).splitlines()}
+
+
+async def test_a_master_that_gains_a_slot_is_listened_to_without_a_break(cluster: Cluster) -> None:
+    def hear(_channel: str, _payload: bytes) -> None:
+        pass
+
+    bus = ClusterBus(cluster.url, "clinic", "process", hear)
+    bus.start()
+    try:
+        async with asyncio.timeout(RECOVERY_SECONDS):
+            while not bus.healthy:
+                await asyncio.sleep(0.01)
+        echo = echo_channel("clinic", "process:0")
+        losing = await cluster.owner(echo)
+        gaining = (losing + 1) % MASTERS
+        before = {number: await listeners(cluster.nodes[number]) for number in (losing, gaining)}
+        await cluster.move(echo, gaining)
+        async with asyncio.timeout(RECOVERY_SECONDS):
+            while await listeners(cluster.nodes[losing]) <= before[losing] or not bus.healthy:
+                await asyncio.sleep(0.05)
+        assert await listeners(cluster.nodes[gaining]) == before[gaining]
+    finally:
+        await bus.stop()

@@ -41,9 +41,11 @@ async def a_bus(
     echo = f"echo:{uuid4().hex}"
     bus = Shard(url, echo, hear, lambda: None) if sharded else Bus(url, echo, hear)
     bus.start()
-    await until(lambda: bus.healthy)
-    yield bus
-    await bus.stop()
+    try:
+        await until(lambda: bus.healthy)
+        yield bus
+    finally:
+        await bus.stop()
 
 
 async def until(comes_true: object) -> None:
@@ -62,7 +64,7 @@ async def listened_to(redis: Redis, name: str) -> set[str]:
     return {str(each) for each in (*await redis.pubsub_channels(asked), *await redis.pubsub_shardchannels(asked))}
 
 
-@examples(max_examples=40)
+@examples(max_examples=40, deadline=None)
 @given(steps, st.booleans())
 async def test_whoever_comes_and_goes_in_whatever_order_exactly_what_is_wanted_is_subscribed(
     servers: Settings, steps: list[tuple[int, int]], sharded: bool
@@ -124,7 +126,7 @@ async def test_after_redis_was_away_everything_wanted_meanwhile_is_heard_again(
 
 @pytest.mark.parametrize("sharded", [False, True])
 async def test_thousands_of_days_are_subscribed_to_again_at_once(servers: Settings, sharded: bool) -> None:
-    name, many = uuid4().hex, 2_000
+    name, many = uuid4().hex, 10_000
     there = Path(unquote(urlsplit(servers.redis_url).path))
     async with wire_to(there) as (wire, directory), Redis.from_url(servers.redis_url, decode_responses=True) as redis:
         url = servers.redis_url.replace(there.parent.as_posix(), directory.as_posix())
@@ -134,6 +136,24 @@ async def test_thousands_of_days_are_subscribed_to_again_at_once(servers: Settin
             await until(lambda: not bus.healthy)
             wire.mend()
             await until(lambda: bus.healthy)
+            async with asyncio.timeout(SECONDS):
+                while len(await listened_to(redis, name)) < many:
+                    await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+async def test_redis_may_go_while_thousands_of_days_are_being_subscribed_to(servers: Settings, sharded: bool) -> None:
+    name, many = uuid4().hex, 10_000
+    there = Path(unquote(urlsplit(servers.redis_url).path))
+    async with wire_to(there) as (wire, directory), Redis.from_url(servers.redis_url, decode_responses=True) as redis:
+        url = servers.redis_url.replace(there.parent.as_posix(), directory.as_posix())
+        async with a_bus(url, [], sharded=sharded) as bus:
+            wire.fall_silent()
+            coming = asyncio.gather(*(bus.subscribe(f"{name}:{number}") for number in range(many)))
+            await asyncio.sleep(0.1)
+            wire.cut()
+            wire.mend()
+            await coming
             async with asyncio.timeout(SECONDS):
                 while len(await listened_to(redis, name)) < many:
                     await asyncio.sleep(0.05)
