@@ -168,7 +168,7 @@ class Counter(Generic[OrderT]):
 
     def _leave(self, key: DayKey | None, row: Row[OrderT], served: Sequence[Turn[OrderT]]) -> None:
         """The transaction has ended: others may have the days that it changed."""
-        row.called, row.served = False, row.served - 1
+        row.served -= 1
         days = _days(key, served)
         self._changing -= days
         for each in (key, *days):
@@ -178,6 +178,8 @@ class Counter(Generic[OrderT]):
         """Who else is told of an error: where the database does not answer, all in the row, lest each waits for it."""
         if served and not _is_unanswered(error):
             return []
+        if not served:
+            row.called = False  # they were called, and not taken
         others, row.turns = row.turns, []
         return others
 
