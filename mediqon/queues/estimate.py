@@ -31,7 +31,7 @@ AWAITED, COMING = 8, 3
 """So many of those who are not here yet are followed at a time; the first of so many ends an idle time."""
 SURELY_COME, SHARE_STEP = 0.95, 0.02
 SOON = 0.5
-MARK_EVERY = 8
+MARK_EVERY = 4
 INFLATION_MOST = 0.5
 
 

@@ -30,17 +30,28 @@ def predictions(facts: Facts, line: Sequence[Visit], now: datetime) -> Pass | No
     if not line or resting or facts.state is QueueState.CLOSED or local_day(now, facts.timezone) > facts.day:
         return None
     known = habits(facts.history or NOTHING_LEARNT, facts.slot_minutes)
+    since = _long_before(facts, now)
+    if since is not None:
+        return _early(facts, line, since, now, known)
     lengths = _lengths(facts.visits, known)
-    since = _long_before(facts, now) or now
-    early = _minutes(since, now)
-    room, pace = _room(facts, since, len(lengths)), todays_pace(lengths, known)
-    if not early:
-        return Pass([_pending(visit, since) for visit in line], room, known, pace)
+    room = _room(facts, now, len(lengths))
+    return Pass([_pending(visit, now) for visit in line], room, known, todays_pace(lengths, known))
+
+
+def _early(facts: Facts, line: Sequence[Visit], since: datetime, now: datetime, known: Habits) -> Pass:
+    """Goes on from where the booking before this one had come: nobody has been called yet."""
     before = _passes.pop(facts.key, None)
     same = _same(line, before.line) if before and before.since == since else 0
     known_ones = before.told.line[:same] if before else ()
     pending = [*known_ones, *(_pending(visit, since) for visit in line[same:])]
-    told = Pass(pending, room, known, pace, early=early, like=before and before.told)
+    told = Pass(
+        pending,
+        _room(facts, since, 0),
+        known,
+        todays_pace((), known),
+        early=_minutes(since, now),
+        like=before and before.told,
+    )
     _passes[facts.key] = Early(since, line, told)
     if len(_passes) > PASSES_MAX:
         _passes.popitem(last=False)
@@ -101,13 +112,13 @@ def length(visit: Visit) -> float | None:
 
 
 def _room(facts: Facts, now: datetime, seen: int) -> Room:
-    inside = rules.in_room(facts.visits)
+    begun = any(visit.called_at for visit in facts.visits)
+    inside = rules.in_room(facts.visits) if begun else []
     rooms = facts.settings.rooms
     lasted = None
     if len(inside) >= rooms:
         current = inside[-1] if rooms == 1 else inside[0]
         lasted = max(_minutes(now, current.called_at), 0.0)
-    begun = any(visit.called_at for visit in facts.visits)
     opened, gaps = working_day(facts.day, facts.timezone, facts.hours)
     away = _minutes(facts.paused_until, now) if facts.paused_until else 0.0
     opens = None if begun else _minutes(opened or _first_slot(facts) or now, now)
