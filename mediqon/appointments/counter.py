@@ -25,7 +25,7 @@ TWIN_SECONDS, TWIN_PAUSE_SECONDS = 4.0, 0.1
 """Whoever repeats what is under way asks again so often, for so long."""
 FAREWELL_SECONDS = 1.0
 """Whoever is being served when the server stops is waited for so long."""
-AT_ONCE = 2
+AT_ONCE = 3
 """So many transactions of those who wait in one row: one is read or told here while PostgreSQL serves another."""
 
 
