@@ -1,5 +1,6 @@
 """Selling seats: those who wait are served together, in one transaction. Refusals are told to each alone."""
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -70,7 +71,7 @@ async def sell(
     keys = {order.key for order in orders if never_sold(order.key.day, order.now) is None}
     locked = await days.lock_all(conn, keys, known, wait=wait)
     now = max(order.now for order in orders)
-    counters = {key: Counter(facts, await _sold(conn, facts, sure=sure), now) for key, facts in locked.items()}
+    counters = {key: await _counter(conn, facts, now, sure=sure) for key, facts in locked.items()}
     drafts = [_draft(order, counters) for order in orders]
     rows = await conn.fetch(SQL.sell_seats, [_row(each, locked) for each in drafts if isinstance(each, Draft)])
     sold = {row["code"]: row for row in rows}
@@ -87,6 +88,8 @@ async def sell(
         await days.save(conn, *written.values())
     await days.close_untouched(conn, [facts for key, facts in locked.items() if key not in written])
     after = {key: each.facts for key, each in written.items()}
+    for key, facts in after.items():
+        _keep(counters[key], facts)
     return [_outcome(draft, sold, after, now) for draft in drafts]
 
 
@@ -97,15 +100,29 @@ def _draft(order: Order, counters: "dict[DayKey, Counter]") -> Draft | Again | P
 
 
 class Counter:
-    """What can still be sold of one locked day, while a row of people is served."""
+    """What can still be sold of one locked day: for a row of people, then for the next if nothing else has changed."""
 
-    def __init__(self, facts: Facts, sold: Iterable[Sold], now: datetime) -> None:
-        self._facts = facts
-        seats = grid(facts.day, facts.timezone, facts.slot_minutes, facts.hours)
-        too_far = calendar.past_horizon(facts.day, facts.timezone, facts.settings, now)
-        self._sale = Sale(seats, sold, since=now, closed=too_far)
+    def __init__(self, facts: Facts, sold: Iterable[Sold]) -> None:
+        self.facts = facts
+        self._sale = Sale(grid(facts.day, facts.timezone, facts.slot_minutes, facts.hours), sold)
         self._open = {visit.patient_id: visit.id for visit in facts.visits if visit.status not in OVER}
         self._served: dict[int, Draft] = {}
+        self._taken = 0
+
+    def begin(self, now: datetime) -> None:
+        """The next row comes."""
+        facts = self.facts
+        too_far = calendar.past_horizon(facts.day, facts.timezone, facts.settings, now)
+        self._sale.go_on(since=now, closed=too_far)
+        self._served.clear()
+        self._taken = 0
+
+    def has_sold(self, facts: Facts) -> bool:
+        """The day is now like this; false where a seat that was put aside has not been sold."""
+        visits = facts.visits[len(self.facts.visits) :]
+        self.facts = facts
+        self._open |= {visit.patient_id: visit.id for visit in visits}
+        return len(visits) == self._taken
 
     def draft(self, order: Order) -> Draft | Again | Problem:
         """A seat put aside for this order, or why there is none."""
@@ -115,14 +132,14 @@ class Counter:
             seat = self._seat(order)
         except Problem as problem:
             return problem
-        token = calendar.token_label(self._facts.token_prefix, seat.number)
+        token = calendar.token_label(self.facts.token_prefix, seat.number)
         draft = Draft(order, seat, token, new_code())
         if order.somebody is None:
             self._served[order.actor.id] = draft
         return draft
 
     def _seat(self, order: Order) -> Seat:
-        facts = self._facts
+        facts = self.facts
         if order.actor.role is Role.HOSPITAL and order.actor.hospital_id != facts.hospital_id:
             raise NotFound("There is no such doctor.")
         refuse_past(facts.timezone, facts.day, order.time, order.now)
@@ -131,11 +148,33 @@ class Counter:
         self._refuse_second(order)
         seat = choose_seat(self._sale, order.time)
         self._sale.take(seat)
+        self._taken += 1
         return seat
 
     def _refuse_second(self, order: Order) -> None:
         if order.somebody is None and order.actor.id in self._open:
             raise already_booked(self._open[order.actor.id])
+
+
+_counters: OrderedDict[DayKey, Counter] = OrderedDict()
+"""Of the days that were sold last, in this process."""
+COUNTERS_MAX = 512
+
+
+async def _counter(conn: Connection, facts: Facts, now: datetime, *, sure: bool) -> Counter:
+    counter = _counters.pop(facts.key, None)
+    if counter is None or counter.facts is not facts or sure:
+        counter = Counter(facts, await _sold(conn, facts, sure=sure))
+    counter.begin(now)
+    return counter
+
+
+def _keep(counter: Counter, facts: Facts) -> None:
+    """For whoever books next; if what has been written is not committed, nobody will meet these facts again."""
+    if counter.has_sold(facts):
+        _counters[facts.key] = counter
+        if len(_counters) > COUNTERS_MAX:
+            _counters.popitem(last=False)
 
 
 async def _sold(conn: Connection, facts: Facts, *, sure: bool) -> list[Sold]:

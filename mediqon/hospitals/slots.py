@@ -86,6 +86,10 @@ class Sale:
             if seat is None or seat.at != each.at:
                 self._moved_in[each.at] += 1
 
+    def go_on(self, *, since: datetime | None, closed: bool) -> None:
+        """Sells on at another time."""
+        self._since, self._closed = since, closed
+
     def at(self, minute: int) -> list[Seat]:
         """The free seats that start at a local minute."""
         if self._closed:

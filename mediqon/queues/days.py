@@ -202,22 +202,24 @@ def written(
     """What `write` will write; touches nothing. With as many `versions` as changes, each is a version of its own."""
     left = {change.before.id for change in changes if change.before is not None and change.after is None}
     moved = {change.after.id: change.after for change in changes if change.after is not None}
+    rewritten = [change.after for change in changes if change.before is not None and change.after is not None]
+    stay = facts.visits
+    if left or rewritten:
+        stay = [moved.pop(visit.id, visit) for visit in stay if visit.id not in left]
     after = msgspec.structs.replace(
         facts.with_day(day or facts.day_image),
         version=facts.version + versions,
         call_seq=facts.call_seq + sum(change.announces for change in changes),
         told_at=None,
-        visits=[moved.pop(visit.id, visit) for visit in facts.visits if visit.id not in left] + [*moved.values()],
+        visits=[*stay, *moved.values()],
     )
     view = Outlook(after, now, _stir(changes, day))
-    told: list[Shown] | None
     if sells_only := all(change.verb == "book" for change in changes):
         told = [shown for change in changes if change.after and (shown := view.told(change.after))]
     else:
         after = view.facts = msgspec.structs.replace(after, shown=view.shown, told_at=now)
         told = newly_told(facts.shown, after.shown)
     remember(view, now)
-    rewritten = [change.after for change in changes if change.before is not None and change.after is not None]
     events = [
         _event(facts, view, change, facts.version + min(number, versions), change.actor or actor, now, undoes)
         for number, change in enumerate(changes, start=1)
@@ -258,14 +260,12 @@ def _row(visit_id: int, image: msgspec.Struct) -> dict[str, object]:
 
 
 def _day_row(facts: Facts, shown: Sequence[Shown] | None) -> dict[str, object]:
-    image = msgspec.structs.asdict(facts.day_image)
     return {
-        "doctor_id": facts.doctor_id,
-        "day": facts.day,
+        **facts.key._asdict(),
         "version": facts.version,
         "call_seq": facts.call_seq,
         "shown": shown,
-        **image,
+        **msgspec.structs.asdict(facts.day_image),
     }
 
 

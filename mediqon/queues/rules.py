@@ -10,6 +10,7 @@ from mediqon.hospitals.models import Policy
 from mediqon.hospitals.slots import local_day
 from mediqon.queues.models import IN_LINE, IN_ROOM, Facts, PlaceRule, Priority, Status, Visit
 
+_FIRST = Priority.EMERGENCY
 _STAFF = frozenset({Role.DOCTOR, Role.HOSPITAL})
 _DOCTOR = frozenset({Role.DOCTOR})
 _ANYONE = _STAFF | {Role.PATIENT}
@@ -84,7 +85,7 @@ def line(visits: Iterable[Visit]) -> list[Visit]:
 def place(visit: Visit) -> tuple[bool, datetime, datetime, int]:
     """Emergencies first, then by when each is due, then by when each came, then by id."""
     return (
-        visit.priority is not Priority.EMERGENCY,
+        visit.priority is not _FIRST,
         visit.due_at,
         visit.checked_in_at or visit.due_at,
         visit.id,

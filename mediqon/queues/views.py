@@ -46,8 +46,9 @@ class Outlook:
         self.facts, self.now, self._stir = facts, now, stir
         self.now_serving = rules.in_room(facts.visits)
         self._line = rules.line(facts.visits)
-        self.waiting = [visit for visit in self._line if visit.status is Status.CHECKED_IN]
-        self.booked = [visit for visit in self._line if visit.status is Status.BOOKED]
+        here, awaited = Status.CHECKED_IN, Status.BOOKED  # Python 3.11 is slow to find them
+        self.waiting = [visit for visit in self._line if visit.status is here]
+        self.booked = [visit for visit in self._line if visit.status is awaited]
         self._index = {visit.id: index for index, visit in enumerate(self._line)}
         self.ahead = self._index | {visit.id: index for index, visit in enumerate(self.waiting)}
         self._before = {each.visit_id: each for each in facts.shown}
