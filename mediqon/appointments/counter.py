@@ -69,20 +69,20 @@ class Turn(NamedTuple, Generic[OrderT]):
 
 
 class Row(Generic[OrderT]):
-    """Those who wait. `called`: a transaction is about to take them; `served`: so many transactions are open."""
+    """Those who wait. `called`: a transaction is about to take some of them; `open`: so many transactions are."""
 
     def __init__(self) -> None:
         self.turns: list[Turn[OrderT]] = []
         self.called = False
-        self.served = 0
+        self.open = 0
 
 
 class Counter(Generic[OrderT]):
     """One per process and kind of order. A commit costs the same for one and for many, so those who wait share it.
 
-    They wait in one row, and while PostgreSQL serves some of them others are let in or told. A day that somebody is
-    changing keeps nobody in it waiting: those who asked for that day go into a row of its own, until that is empty.
-    Whoever has a twin under way stands in no row, and comes again.
+    They wait in one row, and while PostgreSQL serves some of them others are let in or told; those whose day is being
+    changed here wait for it. A day that somebody else is changing keeps nobody in that row waiting: who asks for it
+    goes into a row of its own, until that is empty. Whoever has a twin under way stands in no row, and comes again.
     """
 
     def __init__(self, pool: Pool, feed: Feed, serve: Serve[OrderT]) -> None:
@@ -115,64 +115,74 @@ class Counter(Generic[OrderT]):
                     await asyncio.wait(self._serving)
 
     def _queue(self, turn: Turn[OrderT]) -> None:
-        key = turn.order.key
-        self._join(key if key in self._rows or key in self._changing else None, turn)
+        self._join(turn.order.key if turn.order.key in self._rows else None, turn)
 
     def _join(self, key: DayKey | None, turn: Turn[OrderT]) -> None:
         self._rows.setdefault(key, Row()).turns.append(turn)
-        self._call(key)
+        if self._is_free(key, turn):
+            self._call(key)
 
     def _call(self, key: DayKey | None) -> None:
-        """Calls those in a row, where none of it has been called and its turn has come; forgets an empty row."""
+        """Begins a transaction for a row, where somebody in it can be served; forgets an empty row."""
         row = self._rows.get(key)
-        if row is None or row.called or key in self._changing:
+        if row is None or row.called:
             return
-        if row.turns and row.served < (AT_ONCE if key is None else 1):
-            row.called, row.served = True, row.served + 1
+        if row.open < (AT_ONCE if key is None else 1) and any(self._is_free(key, turn) for turn in reversed(row.turns)):
+            row.called, row.open = True, row.open + 1
             task = asyncio.create_task(self._serve_row(key, row), name="counter")
             self._serving.add(task)
             task.add_done_callback(self._serving.discard)
-        elif not row.turns and not row.served:
+        elif not row.turns and not row.open:
             del self._rows[key]
+
+    def _is_free(self, key: DayKey | None, turn: Turn[OrderT]) -> bool:
+        return (key or turn.order.key) not in self._changing
 
     async def _serve_row(self, key: DayKey | None, row: Row[OrderT]) -> None:
         served: list[Turn[OrderT]] = []
+        days: set[DayKey] = set()
         outcomes: Sequence[Outcome]
         try:
-            outcomes = await self._serve_together(key, row, served)
+            outcomes = await self._serve_together(key, row, served, days)
         except Exception as error:
             served += self._cannot_be_served(row, served, error)
             outcomes = [error] * len(served)
-        self._leave(key, row, served)
+        row.open -= 1
+        self._changing -= days
+        for each in {None, key, *days}:
+            self._call(each)
+        told = [
+            (turn, outcome) for turn, outcome in zip(served, outcomes, strict=True) if not self._again(turn, outcome)
+        ]
         try:
             await self._publish(outcomes)
         finally:
-            for turn, outcome in zip(served, outcomes, strict=True):
-                if isinstance(outcome, DayBusy):
-                    self._join(outcome.key, turn)
-                elif isinstance(outcome, UnderWay) and asyncio.get_running_loop().time() < turn.until:
-                    asyncio.get_running_loop().call_later(TWIN_PAUSE_SECONDS, self._queue, turn)
-                elif not turn.outcome.done():
+            for turn, outcome in told:
+                if not turn.outcome.done():
                     _tell(turn.outcome, outcome)
 
-    def _take(self, key: DayKey | None, row: Row[OrderT]) -> list[Turn[OrderT]]:
-        """Those of a row who share the transaction that has just begun."""
-        row.called = False
-        taken, row.turns = row.turns[:ROW_MAX], row.turns[ROW_MAX:]
-        for turn in (late := [turn for turn in taken if turn.order.key in self._changing]):
-            self._join(turn.order.key, turn)
-        served = [turn for turn in taken if turn not in late]
-        self._changing |= _days(key, served)
-        self._call(key)
-        return served
+    def _again(self, turn: Turn[OrderT], outcome: Outcome) -> bool:
+        """Whether somebody has to wait once more; nobody does who has left."""
+        loop = asyncio.get_running_loop()
+        if turn.outcome.done():
+            return False
+        if isinstance(outcome, DayBusy):
+            self._join(outcome.key, turn)
+            return True
+        if isinstance(outcome, UnderWay) and loop.time() < turn.until:
+            loop.call_later(TWIN_PAUSE_SECONDS, self._queue, turn)
+            return True
+        return False
 
-    def _leave(self, key: DayKey | None, row: Row[OrderT], served: Sequence[Turn[OrderT]]) -> None:
-        """The transaction has ended: others may have the days that it changed."""
-        row.served -= 1
-        days = _days(key, served)
-        self._changing -= days
-        for each in (key, *days):
-            self._call(each)
+    def _take(self, key: DayKey | None, row: Row[OrderT], served: list[Turn[OrderT]], days: set[DayKey]) -> None:
+        row.called = False
+        waiting, row.turns = row.turns, []
+        for turn in waiting:
+            free = len(served) < ROW_MAX and self._is_free(key, turn)
+            (served if free else row.turns).append(turn)
+        days |= {day for turn in served if (day := key or turn.order.key) is not None}
+        self._changing |= days
+        self._call(key)
 
     def _cannot_be_served(self, row: Row[OrderT], served: list[Turn[OrderT]], error: Exception) -> list[Turn[OrderT]]:
         """Who else is told of an error: where the database does not answer, all in the row, lest each waits for it."""
@@ -184,16 +194,16 @@ class Counter(Generic[OrderT]):
         return others
 
     async def _serve_together(
-        self, key: DayKey | None, row: Row[OrderT], served: list[Turn[OrderT]]
+        self, key: DayKey | None, row: Row[OrderT], served: list[Turn[OrderT]], days: set[DayKey]
     ) -> Sequence[Outcome]:
         """All in one transaction; where the database refuses one of them, once more with care.
 
-        Fills `served` once the transaction has begun: whoever came meanwhile is served too.
+        Fills `served` and `days` once the transaction has begun: whoever came meanwhile is served too.
         """
         wait = key is not None
         try:
             async with transaction(self._pool) as conn:
-                served += self._take(key, row)
+                self._take(key, row, served, days)
                 return await self._serve_all(conn, served, self._feed.known, wait=wait)
         except (Problem, asyncpg.IntegrityConstraintViolationError):
             return await self._serve_with_care(served, wait=wait)
@@ -238,11 +248,6 @@ class Counter(Generic[OrderT]):
             await idempotency.settle(conn, [turn.attempt for turn in fresh], _answers(fresh, served))
         outcomes = iter(served)
         return [next(outcomes) if answer is None else answer for answer in earlier]
-
-
-def _days(key: DayKey | None, turns: Sequence[Turn[OrderT]]) -> set[DayKey]:
-    """The days that these change, as far as they are known before."""
-    return {day for day in (key, *(turn.order.key for turn in turns)) if day is not None}
 
 
 def _is_unanswered(error: Exception) -> bool:

@@ -1,6 +1,8 @@
 """The booking counter under strain: whoever shares a transaction with others is neither hurt nor held up by them."""
 
 import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,11 +12,13 @@ import pytest
 from builders import Answer, Asker, Clinic, Server, refused
 from conftest import Clock, serving
 from mediqon.appointments.booking import Order, sell
-from mediqon.appointments.counter import Counter
-from mediqon.appointments.models import SomebodyElse
+from mediqon.appointments.counter import AT_ONCE, Counter
+from mediqon.appointments.models import Done, SomebodyElse
 from mediqon.auth.models import Actor, Role
-from mediqon.database import LOST, connection, open_pool
+from mediqon.database import LOST, Connection, connection, open_pool
+from mediqon.errors import Problem
 from mediqon.live.feed import Feed
+from mediqon.queues.days import Known
 from mediqon.queues.models import DayKey
 from mediqon.settings import Settings
 from test_locks import holding, waiting
@@ -291,3 +295,39 @@ async def test_a_crowd_that_books_while_postgresql_is_frozen_is_answered_togethe
             answers = await asyncio.gather(*(counter.ask(order) for _ in range(CROWD)), return_exceptions=True)
         wire.mend()
     assert all(isinstance(answer, LOST) for answer in answers)
+
+
+async def test_transactions_at_once_share_no_day_and_none_is_for_nobody(
+    settings: Settings, clinic: Clinic, clock: Clock
+) -> None:
+    desk = Actor(
+        id=1, role=Role.HOSPITAL, hospital_id=clinic.hospital_id, doctor_id=None, expires_at=0, session=uuid4()
+    )
+    days = [DayKey(clinic.doctor_id, clock.now.date() + timedelta(days=number)) for number in range(1, 11)]
+    orders = [Order(day, None, None, SomebodyElse("Any"), desk, clock.now) for _ in range(20) for day in days]
+    under_way: list[set[DayKey]] = []
+    most_at_once = 0
+
+    async def watched(
+        conn: Connection, asked: Sequence[Order], known: Known, /, *, sure: bool, wait: bool
+    ) -> Sequence[Done | Problem]:
+        nonlocal most_at_once
+        mine = {order.key for order in asked}
+        assert mine, "a transaction for nobody"
+        assert not any(mine & others for others in under_way), "one of them waits for the other at the database"
+        under_way.append(mine)
+        most_at_once = max(most_at_once, len(under_way))
+        try:
+            return await sell(conn, asked, known, sure=sure, wait=wait)
+        finally:
+            under_way.remove(mine)
+
+    async with open_pool(settings) as pool:
+        counter = Counter(pool, Feed(pool, settings.redis_url, "test", clock), watched)
+        done = [asyncio.create_task(counter.ask(order)) for order in orders[:100]]
+        for order in orders[100:]:
+            done.append(asyncio.create_task(counter.ask(order)))
+            await asyncio.sleep(0.001)
+        outcomes = await asyncio.gather(*done)
+    assert 1 < most_at_once <= AT_ONCE
+    assert len({each.visit_id for each in outcomes}) == len(orders)
