@@ -93,8 +93,7 @@ class Application(Litestar):
         if lane is None:
             await super().__call__(scope, receive, send)
         else:
-            scope["app"] = scope["litestar_app"] = self
-            await serve(lane, scope, receive, send)
+            await serve(lane, self, scope, receive, send)
 
 
 class DocumentPlugin(JsonRenderPlugin):
@@ -144,12 +143,12 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> L
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                with suppress(*LOST):  # before all that may take longer than there is time
+                    async with asyncio.timeout(LOGBOOK_FAREWELL_SECONDS):
+                        await logbook.write(clock())
                 await asyncio.gather(bookings.stop(), moves.stop())
                 await feed.stop()
                 await throttle.stop()
-                with suppress(*LOST):
-                    async with asyncio.timeout(LOGBOOK_FAREWELL_SECONDS):
-                        await logbook.write(clock())
         finally:
             await _close(pool)
 

@@ -1,7 +1,7 @@
 """The busiest routes without what Litestar does around a handler: the same guards, handlers, answers and problems.
 
 Litestar takes longer around one of these than the handler itself. It has them too, for its API document and whatever is
-unusual about a request: another spelling of the address, a query, no body or one in chunks, an odd host.
+unusual about a request: a query, a slash at the end, a body in chunks or none, an odd host.
 """
 
 import inspect
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias, cast
 
 import msgspec
-from litestar import Response
+from litestar import Litestar, Response
 from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import HTTPScope, Receive, Send
@@ -40,7 +40,7 @@ class Lane(NamedTuple):
     """One handler, and what it asks for by name beside the parameters of its address."""
 
     handler: HTTPRouteHandler
-    template: str
+    route: str
     address: re.Pattern[str]
     guards: Sequence[Callable[..., Any]]
     given: Mapping[str, Provided]
@@ -58,24 +58,28 @@ class Express:
             self._lanes.setdefault(method, []).append(_lane(handler, dependencies))
 
     def lane(self, scope: dict[str, Any]) -> Lane | None:
-        """The lane that serves a request; what handlers and their problems look for in the scope is added."""
+        """The lane that serves a request; its route is added to the scope, as Litestar would."""
         if scope["query_string"] or scope.get("root_path"):
             return None
         for lane in self._lanes.get(scope["method"], ()):
             found = lane.address.fullmatch(scope["path"])
             if found and _is_usual(scope, lane):
                 scope["path_params"] = {name: int(number) for name, number in found.groupdict().items()}
-                scope["route_handler"], scope["path_template"] = lane.handler, lane.template
+                scope["route_handler"], scope["path_template"] = lane.handler, lane.route
                 return lane
         return None
 
 
 def _lane(handler: HTTPRouteHandler, dependencies: Mapping[str, Provide]) -> Lane:
+    """Raises ValueError for a handler that asks for what only Litestar can give."""
     (template,) = handler.paths
     wants = inspect.signature(handler.fn).parameters.keys()
     given = {name: _provided(dependencies[name]) for name in wants if name in dependencies}
     address = re.compile(PARAMETER.sub(NUMBER, re.escape(template)))
-    return Lane(handler, template, address, handler.resolve_guards(), given, "request" in wants, "data" in wants)
+    if unknown := wants - given.keys() - address.groupindex.keys() - {"request", "data"}:
+        raise ValueError(f"{template} has no lane: it wants {unknown}")
+    route = template.replace(":int}", "}")
+    return Lane(handler, route, address, handler.resolve_guards(), given, "request" in wants, "data" in wants)
 
 
 def _provided(dependency: Provide) -> Provided:
@@ -90,8 +94,9 @@ def _is_usual(scope: dict[str, Any], lane: Lane) -> bool:
     return has_body is lane.wants_body and USUAL_HOST.fullmatch(headers.get(b"host", b"")) is not None
 
 
-async def serve(lane: Lane, scope: HTTPScope, receive: Receive, send: Send) -> None:
+async def serve(lane: Lane, app: Litestar, scope: HTTPScope, receive: Receive, send: Send) -> None:
     """Answers a request on its lane."""
+    scope["app"] = scope["litestar_app"] = app
     request = Request(scope, receive, send)
     try:
         answer = await _ask(lane, request)

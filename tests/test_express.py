@@ -1,12 +1,15 @@
 """The busiest routes have a lane in front of Litestar: what comes of a request there is what Litestar would answer."""
 
+import asyncio
 import json
+import re
 from typing import Any
 
 import httpx
 import pytest
 
 from builders import Answer, Clinic, Server
+from mediqon.database import connection
 
 pytestmark = pytest.mark.anyio
 
@@ -86,3 +89,23 @@ async def test_a_host_is_taken_or_refused_as_litestar_would(server: Server, clin
 def _named(answer: Answer) -> dict[str, str]:
     """The headers that two answers about different visits share."""
     return {name: answer.headers[name] for name in answer.headers if name not in OF_ITS_OWN | {"content-length"}}
+
+
+async def test_the_logbook_and_the_metrics_name_a_route_the_same_whichever_way_it_was_asked(
+    server: Server, clinic: Clinic
+) -> None:
+    visit = await clinic.reception.book(clinic.doctor_id, patient={"name": "Walter"})
+    for way in ("", ROUND_ABOUT):
+        await clinic.doctor.get(f"/appointments/doctor/{clinic.doctor_id}/today{way}")
+        await clinic.doctor.ask("PATCH", f"/appointments/{visit['id']}/status{way}", {"status": "BOOKED"})
+        await clinic.doctor.ask("POST", f"/appointments/book{way}", {"doctor_id": clinic.doctor_id})
+    exposed = (await server.anybody.get("/metrics")).raw.decode()
+    routes = set(re.findall(r'http_requests_total{.*route="(/appointments/[^"]*)"', exposed))
+    assert not [route for route in routes if ":int" in route]
+    noted: set[str] = set()
+    async with connection(server.settings) as conn, asyncio.timeout(5):
+        while not noted:
+            rows = await conn.fetch("select distinct action from audit where action ~ '/appointments'")
+            noted = {row["action"] for row in rows}
+            await asyncio.sleep(0.1)
+    assert noted == {"GET /appointments/doctor/{doctor_id}/today", "POST /appointments/book"}

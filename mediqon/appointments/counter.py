@@ -23,7 +23,7 @@ ROW_MAX = 64
 """So many are served in one transaction."""
 TWIN_SECONDS, TWIN_PAUSE_SECONDS = 4.0, 0.1
 """Whoever repeats what is under way asks again so often, for so long."""
-FAREWELL_SECONDS = 1.0
+FAREWELL_SECONDS = 0.3
 """Whoever is being served when the server stops is waited for so long."""
 AT_ONCE = 3
 """So many transactions of those who wait in one row: one is read or told here while PostgreSQL serves another."""
