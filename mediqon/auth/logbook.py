@@ -4,6 +4,7 @@ What is noted within WRITE_SECONDS of a `kill -9` is lost. So is, but counted, w
 and PENDING_MAX are waiting. A crowd of refusals that are alike is one entry with a number.
 """
 
+import asyncio
 import time
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -34,6 +35,7 @@ class Logbook:
     def __init__(self, pool: Pool, key: bytes) -> None:
         self._pool = pool
         self._key = key
+        self._writing = asyncio.Lock()
         self._pending: dict[Kind, Note] = {}
         self._left_out = 0
         self._looks: dict[Kind, float] = {}
@@ -73,7 +75,17 @@ class Logbook:
             self.note(note)
 
     async def write(self, now: datetime) -> None:
-        """Writes what was noted, and seals the visits' stories once in SEAL_EVENTS_SECONDS. Raises one of LOST."""
+        """Writes what was noted, and seals the visits' stories once in SEAL_EVENTS_SECONDS. Raises one of LOST.
+
+        Goes on when whoever asked is cancelled, one after the other: what is being committed is not written again.
+        """
+        await asyncio.shield(self._write(now))
+
+    async def _write(self, now: datetime) -> None:
+        async with self._writing:
+            await self._write_pending(now)
+
+    async def _write_pending(self, now: datetime) -> None:
         seals = time.monotonic() - self._sealed_at > SEAL_EVENTS_SECONDS
         taken, self._pending = self._pending, {}
         left_out, self._left_out = self._left_out, 0
@@ -84,7 +96,10 @@ class Logbook:
             if notes or seals:
                 await self._append(notes, now, seals=seals)
         except BaseException:
-            self._pending, self._left_out = {**self._pending, **taken}, self._left_out + left_out
+            self._left_out += left_out
+            for kind, note in taken.items():
+                newer = self._pending.get(kind)
+                self._pending[kind] = msgspec.structs.replace(note, times=note.times + newer.times) if newer else note
             raise
 
     async def _append(self, notes: list[Note], now: datetime, *, seals: bool) -> None:

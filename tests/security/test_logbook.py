@@ -147,6 +147,21 @@ async def test_who_is_refused_without_end_fills_no_logbook(settings: Settings, c
     assert len(rows) - len(again) == logbook.REFUSALS_MAX
 
 
+async def test_whatever_moment_a_write_is_cancelled_at_each_note_is_written_once(settings: Settings) -> None:
+    moments, now = 60, datetime.now(UTC)
+    async with open_pool(settings) as pool:
+        book = Logbook(pool, KEY)
+        for moment in range(moments):
+            book.note(Note(at=now, action=f"look {moment}", outcome=200))
+            writing = asyncio.create_task(book.write(now))
+            await asyncio.sleep(moment * 0.0001)
+            writing.cancel()
+            await asyncio.wait({writing})
+            await book.write(now)
+        rows = await pool.fetch("select action, sum(times) as times from audit where action ~ 'look' group by action")
+    assert {row["action"]: row["times"] for row in rows} == {f"look {moment}": 1 for moment in range(moments)}
+
+
 async def test_what_was_noted_last_is_written_when_the_server_stops(settings: Settings, clock: Clock) -> None:
     async with serving(settings, clock) as server:
         refused(await server.anybody.get("/auth/me"), 401, "unauthenticated")
