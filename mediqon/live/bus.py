@@ -91,7 +91,7 @@ class Bus:
         """The last one of a channel ends its subscription."""
         self._wanted[channel] -= 1
         if not self._wanted[channel]:
-            del self._wanted[channel], self._confirmed[channel]
+            del self._wanted[channel]  # stays confirmed until Redis is told: it may be wanted again before
             self._change(channel)
 
     async def publish(self, messages: Mapping[str, bytes]) -> None:
@@ -121,6 +121,8 @@ class Bus:
             less = [channel for channel in changed if channel not in self._wanted and channel in self._told]
             self._told.update(more)
             self._told.difference_update(less)
+            for channel in changed - self._wanted.keys():
+                self._confirmed.pop(channel, None)
             if more:
                 await self._ask_for(pubsub, more)
             if less:
@@ -167,7 +169,7 @@ class Bus:
                 await self._ask_for_echo(pubsub)
             for confirmed in self._confirmed.values():
                 confirmed.clear()
-            self._told, self._changed = set(), set(self._wanted)
+            self._told, self._changed = set(), set(self._confirmed)
             tasks = [asyncio.create_task(work) for work in (self._tell(pubsub), self._beat(), self._pump(pubsub))]
             try:
                 await asyncio.gather(*tasks)
