@@ -81,8 +81,10 @@ class Shard(Bus):
 
     def _part(self, channel: str) -> None:
         """Redis says of itself that a channel is over when its slot has gone to another master."""
-        if self._farewells[channel]:
+        if channel in self._farewells:
             self._farewells[channel] -= 1
+            if not self._farewells[channel]:
+                del self._farewells[channel]
         else:
             self._told.discard(channel)
             self._changed.add(channel)
