@@ -198,6 +198,7 @@ class Bus:
                     await pubsub.handle_message(response)  # its own account of what it is subscribed to
                 self._take(kind, channel, data)
                 if clock() - begun > SLICE_SECONDS:  # messages that have arrived already are given without a pause
+                    # A wait counts too, so whatever arrives after one puts the silence off at once.
                     silence.reschedule(clock() + SILENT_SECONDS)
                     await asyncio.sleep(0)
                     begun = clock()

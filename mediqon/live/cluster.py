@@ -87,7 +87,7 @@ class Shard(Bus):
                 del self._farewells[channel]
         else:
             self._told.discard(channel)
-            self._changed.add(channel)
+            self._changed.add(channel)  # without `_news`: the map may move it; if not, the next beat has it asked for
             self._doubt()
 
     def _lose(self, error: BaseException) -> None:
