@@ -73,7 +73,8 @@ class Bus:
             with suppress(asyncio.CancelledError):
                 await self._listener
         self.healthy = False  # so that nobody publishes any more
-        await self._redis.aclose()
+        with suppress(*LOST):  # a silent Redis never answers the goodbye of TLS
+            await self._redis.aclose()
 
     async def subscribe(self, channel: str) -> None:
         """Returns once Redis confirms, or after SUBSCRIBE_SECONDS: the sweep covers what is missed until it does.

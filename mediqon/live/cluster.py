@@ -131,7 +131,9 @@ class Cluster:
             with suppress(asyncio.CancelledError):
                 await self._mapper
         await asyncio.gather(*(each.stop() for each in self._shards.values()))
-        await asyncio.gather(*(each.aclose() for each in self._clients.values()))
+        for each in self._clients.values():
+            with suppress(*LOST):
+                await each.aclose()
 
     async def subscribe(self, channel: str) -> None:
         """As that of a `Bus`."""
