@@ -12,11 +12,15 @@ def each_host(url: str) -> list[str]:
 
 
 def is_sound(url: str) -> bool:
-    """Whether each of several hosts has a name, and each port is a number."""
-    hosts = [urlsplit(host) for host in each_host(url)]
+    """Whether it is one of redis-py's, each of several hosts has a name, and each port is a number."""
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        return False
     try:
+        hosts = [urlsplit(host) for host in each_host(url)]
         ports = [host.port for host in hosts]
     except ValueError:
+        return False
+    if any(" " in (host.hostname or "") or ("," in host.path and host.scheme != "unix") for host in hosts):
         return False
     return 0 not in ports and (len(hosts) == 1 or all(host.hostname for host in hosts))
 

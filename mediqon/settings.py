@@ -127,10 +127,10 @@ def _checked(settings: Settings) -> Settings:
     for variable, port in (("PORT", settings.port), ("DB_PORT", settings.db_port)):
         if not 0 <= port <= 65535:
             raise SettingsError(f"{variable} must be between 0 and 65535, not {port}.")
-    if not is_sound(settings.redis_url):
+    if settings.redis_url and not is_sound(settings.redis_url):
         raise SettingsError(
-            "REDIS_URL must name its hosts as redis://one:6379,two:6379 does. One of them has no name (a comma too "
-            "many?), or a port that is none."
+            "REDIS_URL must name its hosts as redis://one:6379,two:6379 does, or with rediss:// or unix://. It has "
+            "another scheme, a host without a name (a comma too many?), a space, or a port that is none."
         )
     for proxy in filter(None, (each.strip() for each in settings.trusted_proxies.split(","))):
         if not _is_network(proxy):

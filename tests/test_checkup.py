@@ -35,6 +35,23 @@ def test_a_redis_host_without_a_name_or_a_port_that_is_none_is_refused_at_once(h
     assert "secret" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://a:1, b:2",
+        "redis://:secret@[::1:6379",
+        "localhost:6379",
+        "http://h:1",
+        "redis:h:1",
+        "redis://h:1/0,h2:2",
+    ],
+)
+def test_what_redis_py_would_not_take_or_take_for_something_else_is_refused_at_once(url: str) -> None:
+    with pytest.raises(SettingsError, match="REDIS_URL") as refusal:
+        read_settings({"REDIS_URL": url})
+    assert "secret" not in str(refusal.value)
+
+
 @pytest.mark.parametrize("url", ["redis://a", "redis://:secret@a:1,[::1]:2/0", "unix://:secret@/run/valkey.sock?db=0"])
 def test_whatever_names_one_redis_or_several_hosts_of_a_cluster_is_taken(url: str) -> None:
     assert read_settings({"REDIS_URL": url}).redis_url == url

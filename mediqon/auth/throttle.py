@@ -10,6 +10,7 @@ import logging
 import math
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -73,7 +74,8 @@ class Throttle:
     async def stop(self) -> None:
         self._away_until = math.inf  # so that nobody asks any more
         await asyncio.gather(*self._asking, return_exceptions=True)
-        await self._redis.aclose()
+        with suppress(*LOST):  # a silent Redis never answers the goodbye of TLS
+            await self._redis.aclose()
 
     async def refuse_closed(self, *doors: Door) -> None:
         """Raises Throttled while any of these is closed."""

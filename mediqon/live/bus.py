@@ -73,7 +73,8 @@ class Bus:
             with suppress(asyncio.CancelledError):
                 await self._listener
         self.healthy = False  # so that nobody publishes any more
-        await self._redis.aclose()
+        with suppress(*LOST):  # a silent Redis never answers the goodbye of TLS
+            await self._redis.aclose()
 
     async def subscribe(self, channel: str) -> None:
         """Returns once Redis confirms, or after SUBSCRIBE_SECONDS: the sweep covers what is missed until it does.
@@ -91,7 +92,7 @@ class Bus:
         """The last one of a channel ends its subscription."""
         self._wanted[channel] -= 1
         if not self._wanted[channel]:
-            del self._wanted[channel], self._confirmed[channel]
+            del self._wanted[channel]  # stays confirmed until Redis is told: it may be wanted again before
             self._change(channel)
 
     async def publish(self, messages: Mapping[str, bytes]) -> None:
@@ -121,6 +122,8 @@ class Bus:
             less = [channel for channel in changed if channel not in self._wanted and channel in self._told]
             self._told.update(more)
             self._told.difference_update(less)
+            for channel in changed - self._wanted.keys():
+                self._confirmed.pop(channel, None)
             if more:
                 await self._ask_for(pubsub, more)
             if less:
@@ -167,7 +170,7 @@ class Bus:
                 await self._ask_for_echo(pubsub)
             for confirmed in self._confirmed.values():
                 confirmed.clear()
-            self._told, self._changed = set(), set(self._wanted)
+            self._told, self._changed = set(), set(self._confirmed)
             tasks = [asyncio.create_task(work) for work in (self._tell(pubsub), self._beat(), self._pump(pubsub))]
             try:
                 await asyncio.gather(*tasks)
@@ -196,6 +199,7 @@ class Bus:
                     await pubsub.handle_message(response)  # its own account of what it is subscribed to
                 self._take(kind, channel, data)
                 if clock() - begun > SLICE_SECONDS:  # messages that have arrived already are given without a pause
+                    # A wait counts too, so whatever arrives after one puts the silence off at once.
                     silence.reschedule(clock() + SILENT_SECONDS)
                     await asyncio.sleep(0)
                     begun = clock()

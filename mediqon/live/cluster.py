@@ -81,11 +81,13 @@ class Shard(Bus):
 
     def _part(self, channel: str) -> None:
         """Redis says of itself that a channel is over when its slot has gone to another master."""
-        if self._farewells[channel]:
+        if channel in self._farewells:
             self._farewells[channel] -= 1
+            if not self._farewells[channel]:
+                del self._farewells[channel]
         else:
             self._told.discard(channel)
-            self._changed.add(channel)
+            self._changed.add(channel)  # without `_news`: the map may move it; if not, the next beat has it asked for
             self._doubt()
 
     def _lose(self, error: BaseException) -> None:
@@ -129,7 +131,9 @@ class Cluster:
             with suppress(asyncio.CancelledError):
                 await self._mapper
         await asyncio.gather(*(each.stop() for each in self._shards.values()))
-        await asyncio.gather(*(each.aclose() for each in self._clients.values()))
+        for each in self._clients.values():
+            with suppress(*LOST):
+                await each.aclose()
 
     async def subscribe(self, channel: str) -> None:
         """As that of a `Bus`."""

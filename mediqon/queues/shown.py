@@ -1,7 +1,7 @@
 """What patients are shown: steps of five minutes that hold until they are wrong, and when to be here. Touches nothing.
 
-What was shown is part of the day's facts. So every process holds on to the same times, and shows the same at the same
-instant without talking to the others.
+What was shown is part of the day's facts. So every process holds on to the same times without talking to the others.
+For the few seconds that what a change told stands, one that has read the day may already be a step further.
 """
 
 import math

@@ -25,7 +25,7 @@ from mediqon.queues.tidings import tidings
 
 RECENT_TOKENS = 5
 JUST_TOLD = timedelta(seconds=5)
-"""So long what a change told is shown as it is, not worked out anew. Clocks of two hosts may differ a little."""
+"""So long, within its minute, what a change told is shown as it is. Clocks of two hosts may differ a little."""
 
 
 class Place(NamedTuple):
@@ -33,6 +33,11 @@ class Place(NamedTuple):
 
     ahead: int
     window: Window | None
+
+
+def _stands(told: datetime | None, now: datetime) -> bool:
+    """Not past the minute: the clock may have moved times by then, and no screen goes back to earlier ones."""
+    return told is not None and abs(now - told) <= JUST_TOLD and now.timestamp() // 60 == told.timestamp() // 60
 
 
 class Outlook:
@@ -52,8 +57,7 @@ class Outlook:
         self._index = {visit.id: index for index, visit in enumerate(self._line)}
         self.ahead = self._index | {visit.id: index for index, visit in enumerate(self.waiting)}
         self._before = {each.visit_id: each for each in facts.shown}
-        stands = stir is Stir.CLOCK and facts.told_at is not None and abs(now - facts.told_at) <= JUST_TOLD
-        self._told = self._before.copy() if stands else {}
+        self._told = self._before.copy() if stir is Stir.CLOCK and _stands(facts.told_at, now) else {}
 
     @cached_property
     def _predictions(self) -> Pass | None:

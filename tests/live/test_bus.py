@@ -15,7 +15,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from mediqon.live.bus import Bus
+from mediqon.live.bus import SUBSCRIBE_SECONDS, Bus
 from mediqon.live.cluster import Shard
 from mediqon.settings import Settings
 from wire import wire_to
@@ -91,6 +91,20 @@ async def test_whoever_comes_and_goes_in_whatever_order_exactly_what_is_wanted_i
             await publish(redis, f"{name}:{number}", b"news", sharded=sharded)
         await until(lambda: len(heard) >= len(wanted))
     assert Counter(heard) == Counter((channel, b"news") for channel in wanted)
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+async def test_a_channel_that_is_wanted_again_as_soon_as_it_is_left_keeps_nobody_waiting(
+    servers: Settings, sharded: bool
+) -> None:
+    name, looks = uuid4().hex, 10
+    async with a_bus(servers.redis_url, [], sharded=sharded) as bus:
+        await bus.subscribe(name)
+        began = time.monotonic()
+        for _ in range(looks):
+            await bus.unsubscribe(name)
+            await bus.subscribe(name)
+        assert time.monotonic() - began < looks * SUBSCRIBE_SECONDS / 2
 
 
 @pytest.mark.parametrize("sharded", [False, True])

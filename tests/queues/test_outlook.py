@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from mediqon.hospitals.models import Policy
 from mediqon.hospitals.slots import Hours
-from mediqon.live.channels import QueueFrame
+from mediqon.live.channels import DeskFrame, QueueFrame, TokenView
 from mediqon.queues import days, rules
 from mediqon.queues.days import Change
 from mediqon.queues.models import DayImage, Facts, PlaceRule, Priority, QueueState, Status, Visit
-from mediqon.queues.views import JUST_TOLD, Outlook, public_frame
+from mediqon.queues.shown import Shown
+from mediqon.queues.views import JUST_TOLD, Outlook, desk_frame, public_frame, token_view
 
 EIGHT = datetime(2026, 11, 23, 8, tzinfo=UTC)
 NINE = EIGHT + timedelta(hours=1)
@@ -110,21 +111,42 @@ def drawn(facts: Facts, now: datetime) -> QueueFrame:
     return public_frame(Outlook(facts, now))
 
 
+def seen(facts: Facts, now: datetime) -> tuple[QueueFrame, DeskFrame, list[TokenView], list[Shown]]:
+    """The same for every audience, and what each is told with its reasons."""
+    outlook = Outlook(facts, now)
+    pages = [token_view(outlook, visit, stale=False) for visit in facts.visits]
+    return public_frame(outlook), desk_frame(outlook), pages, outlook.shown
+
+
 @given(steps)
 def test_who_hears_a_change_shows_what_who_reads_it_works_out(steps: list[tuple[str, int, int]]) -> None:
     facts, now = a_day(), EIGHT
     for verb, seconds, whom in steps:
         now += timedelta(seconds=seconds)
         facts = after(facts, verb, whom, now)
-        assert facts.told_at is None or drawn(facts, facts.told_at) == drawn(read(facts), facts.told_at)
+        assert facts.told_at is None or seen(facts, facts.told_at) == seen(read(facts), facts.told_at)
 
 
 def test_what_was_told_stands_for_some_seconds_and_then_moves_with_the_clock() -> None:
-    facts = after(after(a_day(), "come", 0, NINE), "next", 0, NINE)
-    assert drawn(facts, NINE + JUST_TOLD).tokens == drawn(facts, NINE).tokens
-    assert drawn(facts, NINE - JUST_TOLD).tokens == drawn(facts, NINE).tokens  # another host's clock
-    later = NINE + timedelta(minutes=40)
-    assert drawn(facts, later) == drawn(read(facts), later) != drawn(facts, NINE)
+    now = NINE + timedelta(seconds=10)
+    facts = after(after(a_day(), "come", 0, now), "next", 0, now)
+    assert drawn(facts, now + JUST_TOLD).tokens == drawn(facts, now).tokens
+    assert drawn(facts, now - JUST_TOLD).tokens == drawn(facts, now).tokens  # another host's clock
+    later = now + timedelta(minutes=40)
+    assert drawn(facts, later) == drawn(read(facts), later) != drawn(facts, now)
+
+
+@given(steps, st.integers(-5, 5))
+def test_in_another_minute_everything_is_worked_out_anew(steps: list[tuple[str, int, int]], apart: int) -> None:
+    facts, now = a_day(), EIGHT
+    for verb, seconds, whom in steps:
+        now += timedelta(seconds=seconds)
+        facts = after(facts, verb, whom, now)
+    told = now.replace(second=0) if apart < 0 else now.replace(second=59)
+    facts = after(facts, "late", 2, told)
+    shown = told + timedelta(seconds=apart)
+    if shown.minute != told.minute:
+        assert seen(facts, shown) == seen(read(facts), shown)
 
 
 def test_a_booking_right_after_a_change_is_told_a_time_and_all_others_are_worked_out() -> None:
