@@ -108,7 +108,7 @@ class DocumentPlugin(JsonRenderPlugin):
         return self._document
 
 
-def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Litestar:
+def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Application:
     """The application. `clock` says what time it is, UTC."""
 
     @asynccontextmanager

@@ -9,7 +9,9 @@ import httpx
 import pytest
 
 from builders import Answer, Clinic, Server
+from mediqon.app import create_app
 from mediqon.database import connection
+from mediqon.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -35,6 +37,19 @@ async def same_both_ways(server: Server, method: str, path: str, body: bytes, he
     lane = await told(server, method, path, body, **headers)
     assert lane == await told(server, method, path + ROUND_ABOUT, body, **headers), (method, path, body[:50], headers)
     return lane[0]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/appointments/book"), ("PATCH", "/appointments/7/status"), ("GET", "/appointments/doctor/7/today")],
+)
+def test_each_of_the_busiest_routes_has_a_lane_and_a_query_has_none(method: str, path: str) -> None:
+    lanes = create_app(Settings(jwt_secret="a secret of thirty-two characters")).express
+    headers = [(b"host", b"clinic.example"), *([(b"content-length", b"2")] if method != "GET" else [])]
+    scope: dict[str, Any] = {"method": method, "path": path, "query_string": b"", "headers": headers}
+    assert lanes.lane(scope) is not None
+    assert lanes.lane(scope | {"query_string": ROUND_ABOUT[1:].encode()}) is None
+    assert lanes.lane(scope | {"path": path + "/"}) is None
 
 
 async def test_every_refusal_is_the_same_on_a_lane_and_the_way_round(server: Server, clinic: Clinic) -> None:

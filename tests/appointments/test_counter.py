@@ -33,6 +33,12 @@ CROWD = 1000
 BUSY = "select from queues where doctor_id = $1 for update"
 
 
+def reception_of(clinic: Clinic) -> Actor:
+    return Actor(
+        id=1, role=Role.HOSPITAL, hospital_id=clinic.hospital_id, doctor_id=None, expires_at=0, session=uuid4()
+    )
+
+
 async def test_a_patient_refused_one_time_gets_another_of_the_same_row(server: Server, clinic: Clinic) -> None:
     patient = await server.patient()
     await clinic.reception.book(clinic.doctor_id, time="09:00", patient={"name": "Quicker"})
@@ -258,10 +264,9 @@ async def test_settings_change_while_patients_of_several_doctors_book_and_nobody
 async def test_whoever_is_being_served_when_the_server_stops_is_waited_for(
     server: Server, settings: Settings, clinic: Clinic, clock: Clock
 ) -> None:
-    desk = Actor(
-        id=1, role=Role.HOSPITAL, hospital_id=clinic.hospital_id, doctor_id=None, expires_at=0, session=uuid4()
+    order = Order(
+        DayKey(clinic.doctor_id, clock.now.date()), None, None, SomebodyElse("Last"), reception_of(clinic), clock.now
     )
-    order = Order(DayKey(clinic.doctor_id, clock.now.date()), None, None, SomebodyElse("Last"), desk, clock.now)
     await clinic.reception.walk_in(clinic.doctor_id)
     async with open_pool(settings) as pool:
         counter = Counter(pool, Feed(pool, settings.redis_url, "test", clock), sell)
@@ -279,10 +284,9 @@ async def test_whoever_is_being_served_when_the_server_stops_is_waited_for(
 async def test_a_crowd_that_books_while_postgresql_is_frozen_is_answered_together(
     settings: Settings, clinic: Clinic, clock: Clock
 ) -> None:
-    desk = Actor(
-        id=1, role=Role.HOSPITAL, hospital_id=clinic.hospital_id, doctor_id=None, expires_at=0, session=uuid4()
+    order = Order(
+        DayKey(clinic.doctor_id, clock.now.date()), None, None, SomebodyElse("Late"), reception_of(clinic), clock.now
     )
-    order = Order(DayKey(clinic.doctor_id, clock.now.date()), None, None, SomebodyElse("Late"), desk, clock.now)
     there = Path(settings.db_host) / f".s.PGSQL.{settings.db_port}"
     async with (
         wire_to(there) as (wire, directory),
@@ -300,11 +304,10 @@ async def test_a_crowd_that_books_while_postgresql_is_frozen_is_answered_togethe
 async def test_transactions_at_once_share_no_day_and_none_is_for_nobody(
     settings: Settings, clinic: Clinic, clock: Clock
 ) -> None:
-    desk = Actor(
-        id=1, role=Role.HOSPITAL, hospital_id=clinic.hospital_id, doctor_id=None, expires_at=0, session=uuid4()
-    )
     days = [DayKey(clinic.doctor_id, clock.now.date() + timedelta(days=number)) for number in range(1, 11)]
-    orders = [Order(day, None, None, SomebodyElse("Any"), desk, clock.now) for _ in range(20) for day in days]
+    orders = [
+        Order(day, None, None, SomebodyElse("Any"), reception_of(clinic), clock.now) for _ in range(20) for day in days
+    ]
     under_way: list[set[DayKey]] = []
     most_at_once = 0
 

@@ -5,13 +5,14 @@ from datetime import UTC, date, datetime, timedelta
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+from test_rules import visit as a_visit
 
 from mediqon.hospitals.models import Policy
 from mediqon.hospitals.slots import Hours
 from mediqon.live.channels import DeskFrame, QueueFrame, TokenView
 from mediqon.queues import days, rules
 from mediqon.queues.days import Change
-from mediqon.queues.models import DayImage, Facts, PlaceRule, Priority, QueueState, Status, Visit
+from mediqon.queues.models import DayImage, Facts, QueueState, Status, Visit
 from mediqon.queues.shown import Shown
 from mediqon.queues.views import JUST_TOLD, Outlook, desk_frame, public_frame, token_view
 
@@ -24,27 +25,7 @@ steps = st.lists(st.tuples(verbs, st.integers(0, 900), st.integers(0, 5)), min_s
 
 def booked(number: int) -> Visit:
     slot = NINE + timedelta(minutes=10 * number)
-    return Visit(
-        id=number,
-        patient_id=number,
-        patient=f"Patient {number}",
-        token=f"A-{number:03}",
-        code=f"code{number}",
-        status=Status.BOOKED,
-        priority=Priority.NORMAL,
-        version=1,
-        reason=None,
-        due_at=slot,
-        place_rule=PlaceRule.SLOT,
-        issued_by=1,
-        seat=number,
-        scheduled_at=slot,
-        booked_at=EIGHT,
-        checked_in_at=None,
-        called_at=None,
-        started_at=None,
-        ended_at=None,
-    )
+    return a_visit(number, status=Status.BOOKED, due_at=slot, scheduled_at=slot, booked_at=EIGHT, checked_in_at=None)
 
 
 def a_day(visits: int = 6) -> Facts:
