@@ -37,8 +37,6 @@ import mediqon.web.qr_routes
 import mediqon.web.routes
 from mediqon import given, logs, measuring, openapi
 from mediqon.appointments.booking import Order, sell
-from mediqon.appointments.counter import Counter
-from mediqon.appointments.moves import Move, move
 from mediqon.auth import forgetting
 from mediqon.auth.access import provide_actor
 from mediqon.auth.audit import key_of
@@ -51,13 +49,20 @@ from mediqon.errors import Unavailable
 from mediqon.express import Express, serve
 from mediqon.live.feed import Feed, every
 from mediqon.problem_json import answer_problem
-from mediqon.queues import night
+from mediqon.queues import moves, night
+from mediqon.queues.counter import Counter
 from mediqon.settings import Settings
 
 BODY_MAX_BYTES = 64 * 1024
 POOL_FAREWELL_SECONDS = 2.0
 LOGBOOK_FAREWELL_SECONDS = 1.0
-EXPRESS = (mediqon.appointments.routes.book, mediqon.appointments.routes.move, mediqon.queues.routes.staff_queue)
+EXPRESS = (
+    mediqon.appointments.routes.book,
+    mediqon.appointments.routes.move,
+    mediqon.queues.routes.staff_queue,
+    mediqon.queues.routes.call_next,
+    mediqon.queues.routes.recall,
+)
 
 
 def utc_now() -> datetime:
@@ -123,8 +128,11 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> A
             key = key_of(settings.audit_secrets[0])
             logbook = Logbook(pool, key)
             app.state.update({"pool": pool, "feed": feed})
-            bookings, moves = Counter(pool, feed, sell), Counter(pool, feed, move)
-            app.state.update({"bookings": bookings, "moves": moves})
+            counters = {
+                "bookings": Counter(pool, feed, sell, status=201),
+                "moves": Counter(pool, feed, moves.serve),
+            }
+            app.state.update(counters)
             app.state.update({"ended": ended, "throttle": throttle, "logbook": logbook})
             feed.start()
             regular = (
@@ -146,7 +154,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> A
                 with suppress(*LOST):  # before all that may take longer than there is time
                     async with asyncio.timeout(LOGBOOK_FAREWELL_SECONDS):
                         await logbook.write(clock())
-                await asyncio.gather(bookings.stop(), moves.stop())
+                await asyncio.gather(*(counter.stop() for counter in counters.values()))
                 await feed.stop()
                 await throttle.stop()
         finally:
@@ -238,7 +246,7 @@ def _bookings(scope: Scope) -> Counter[Order]:
     return scope["litestar_app"].state.bookings
 
 
-def _moves(scope: Scope) -> Counter[Move]:
+def _moves(scope: Scope) -> Counter[moves.Order]:
     return scope["litestar_app"].state.moves
 
 

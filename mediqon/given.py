@@ -12,9 +12,13 @@ from mediqon.auth import ended, models
 from mediqon.errors import Malformed
 from mediqon.live import feed
 from mediqon.problem_json import malformed_body
+from mediqon.queues.counter import Counter
+from mediqon.queues.moves import Order
 
 Pool: TypeAlias = NamedDependency[database.Pool]
 Feed: TypeAlias = NamedDependency[feed.Feed]
+Moves: TypeAlias = NamedDependency[Counter[Order]]
+"""Where the line is moved."""
 Actor: TypeAlias = NamedDependency[models.Actor]
 """Who is asking, as the guard found; only behind a guard."""
 Ended: TypeAlias = NamedDependency[ended.EndedSessions]

@@ -41,11 +41,18 @@ async def same_both_ways(server: Server, method: str, path: str, body: bytes, he
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "/appointments/book"), ("PATCH", "/appointments/7/status"), ("GET", "/appointments/doctor/7/today")],
+    [
+        ("POST", "/appointments/book"),
+        ("PATCH", "/appointments/7/status"),
+        ("GET", "/appointments/doctor/7/today"),
+        ("POST", "/queues/7/call-next"),
+        ("POST", "/appointments/7/recall"),
+    ],
 )
 def test_each_of_the_busiest_routes_has_a_lane_and_a_query_has_none(method: str, path: str) -> None:
     lanes = create_app(Settings(jwt_secret="a secret of thirty-two characters")).express
-    headers = [(b"host", b"clinic.example"), *([(b"content-length", b"2")] if method != "GET" else [])]
+    has_body = method != "GET" and "recall" not in path
+    headers = [(b"host", b"clinic.example"), *([(b"content-length", b"2")] if has_body else [])]
     scope: dict[str, Any] = {"method": method, "path": path, "query_string": b"", "headers": headers}
     assert lanes.lane(scope) is not None
     assert lanes.lane(scope | {"query_string": ROUND_ABOUT[1:].encode()}) is None
@@ -59,6 +66,8 @@ async def test_every_refusal_is_the_same_on_a_lane_and_the_way_round(server: Ser
     paths += [
         ("PATCH", f"/appointments/{number}/status") for number in (visit["id"], 0, "007", "9" * 18, "9" * 19, "-1")
     ]
+    paths += [("POST", f"/queues/{number}/call-next") for number in (99, "9" * 19)]
+    paths += [("POST", f"/appointments/{number}/recall") for number in (visit["id"], 0)]
     keys = [f"Bearer {who.token}" for who in (patient, clinic.doctor, clinic.reception)]
     statuses: set[int] = set()
     for method, path in paths:

@@ -28,10 +28,15 @@ async def holding(server: Server, lock: str, *values: object) -> AsyncGenerator[
 async def waiting(conn: Connection, count: int) -> None:
     """Returns once so many wait for a lock, and a moment later no more."""
     async with asyncio.timeout(LOCK_SECONDS):
-        while await conn.fetchval(WAITING) < count:
+        while await _waiting(conn) < count:
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.1)
-    assert await conn.fetchval(WAITING) == count
+    assert await _waiting(conn) == count
+
+
+async def _waiting(conn: Connection) -> int:
+    await conn.execute("select pg_stat_clear_snapshot()")  # else a transaction sees those of its first look again
+    return await conn.fetchval(WAITING)
 
 
 async def story(clinic: Clinic, visit: Answer) -> list[tuple[str | None, str]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -59,6 +60,35 @@ async def test_two_presses_of_call_next_on_one_version_call_once(clinic: Clinic)
     assert statuses(answers) == {200: 1, 409: 9}
     queue = await clinic.doctor.today(clinic.doctor_id)
     assert (len(queue["now"]), len(queue["waiting"]), queue["version"]) == (1, 3, version + 1)
+
+
+async def test_presses_under_one_key_call_once_and_others_one_after_the_other(clinic: Clinic) -> None:
+    line = [(await clinic.reception.walk_in(clinic.doctor_id, f"Walker {number}"))["id"] for number in range(5)]
+    path = f"/queues/{clinic.doctor_id}/call-next"
+    same = await asyncio.gather(*(clinic.doctor.post(path, idempotency_key="once") for _ in range(5)))
+    assert {(answer.status, answer["called"]["id"]) for answer in same} == {(200, line[0])}
+    assert sum(answer.headers.get("idempotent-replay") == "true" for answer in same) == 4
+    others = await asyncio.gather(*(desk.post(path) for desk in (clinic.doctor, clinic.reception) * 3))
+    ids = [[answer[part] and answer[part]["id"] for answer in others] for part in ("completed", "called")]
+    pairs = sorted(zip(*ids, strict=True), key=lambda pair: pair[0] or max(line) + 1)
+    assert pairs == [*zip(line, [*line[1:], None], strict=True), (None, None)]
+
+
+async def test_a_call_and_what_is_done_to_the_one_called_never_mix(clinic: Clinic) -> None:
+    for number in range(8):
+        called = await clinic.reception.walk_in(clinic.doctor_id, f"Walker {number}")
+        await clinic.doctor.call_next(clinic.doctor_id)
+        path = f"/appointments/{called['id']}"
+        recalled, moved, pressed = await asyncio.gather(
+            clinic.doctor.post(f"{path}/recall"),
+            clinic.reception.move(called, "ON_HOLD"),
+            clinic.doctor.call_next(clinic.doctor_id),
+        )
+        events = (await clinic.reception.get(f"{path}/events"))["events"][2:]
+        done = [event["verb"] for event in events]
+        assert (recalled.status == 200, moved.status == 200) == ("recall" in done, "hold" in done)
+        assert all(before["to"] == after["from"] for before, after in pairwise(events))
+        assert pressed.status == 200
 
 
 async def test_one_idempotency_key_creates_one_visit_however_often_it_is_sent(clinic: Clinic) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import asyncpg
 
 from mediqon.appointments.codes import new_code
-from mediqon.appointments.models import Done, SomebodyElse
+from mediqon.appointments.models import SomebodyElse
 from mediqon.auth.models import Actor, Role
 from mediqon.database import Connection, statements
 from mediqon.errors import (
@@ -25,6 +25,7 @@ from mediqon.fields import HORIZON_DAYS_MAX
 from mediqon.hospitals import calendar
 from mediqon.hospitals.slots import Sale, Seat, Sold, clock, grid, instant, local_day, minute_of
 from mediqon.queues import days
+from mediqon.queues.counter import Done
 from mediqon.queues.days import Change, DayBusy, Known
 from mediqon.queues.models import OVER, DayKey, Facts, PlaceRule, Priority, QueueState, Status, Visit
 

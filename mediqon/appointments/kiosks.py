@@ -9,7 +9,6 @@ import msgspec
 from msgspec import Meta
 
 from mediqon.appointments import walk_ins
-from mediqon.appointments.booking import Done
 from mediqon.appointments.models import SomebodyElse
 from mediqon.database import Connection, statements
 from mediqon.errors import NotFound
@@ -18,6 +17,7 @@ from mediqon.hospitals.calendar import find_practice
 from mediqon.hospitals.slots import local_day
 from mediqon.live.channels import TokenView
 from mediqon.queues import days
+from mediqon.queues.counter import Done
 from mediqon.queues.models import DayKey, Priority, QueueState
 
 SQL = statements("appointments")

@@ -1,14 +1,12 @@
-"""What a booking may ask for, and what comes of what somebody asks for."""
+"""What a booking may ask for."""
 
 import datetime
-from typing import NamedTuple
 
 import msgspec
 
 from mediqon.fields import Clock, Id, Name, Phone, Reason
 from mediqon.live.channels import Appointment
-from mediqon.queues.models import Facts, Priority
-from mediqon.queues.views import appointment, outlook_on
+from mediqon.queues.models import Priority
 
 
 class SomebodyElse(msgspec.Struct, forbid_unknown_fields=True):
@@ -39,16 +37,3 @@ class WalkIn(msgspec.Struct, forbid_unknown_fields=True):
 
 class OwnAppointments(msgspec.Struct, frozen=True):
     appointments: list[Appointment]
-
-
-class Done(NamedTuple):
-    """The day after what somebody asked for, the visit it was about, and as of when all who share the day are told."""
-
-    facts: Facts
-    visit_id: int
-    at: datetime.datetime
-
-    @property
-    def appointment(self) -> Appointment:
-        """The visit as its answer tells it."""
-        return appointment(outlook_on(self.facts, self.at), self.facts.visit(self.visit_id))

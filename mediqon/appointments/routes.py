@@ -10,22 +10,23 @@ from litestar.params import JSONBody
 
 from mediqon.appointments import codes, moving, walk_ins
 from mediqon.appointments.booking import Order
-from mediqon.appointments.counter import Counter
-from mediqon.appointments.models import Booking, Done, OwnAppointments, WalkIn
-from mediqon.appointments.moves import Move
+from mediqon.appointments.models import Booking, OwnAppointments, WalkIn
 from mediqon.auth import idempotency
 from mediqon.auth.access import SECURITY, anyone_known, only
 from mediqon.auth.doors import count_booking
+from mediqon.auth.idempotency import Replay
 from mediqon.auth.models import Role
 from mediqon.database import snapshot, statements, transaction
 from mediqon.errors import Malformed
 from mediqon.fields import Clock, Id, PathId, Reason
-from mediqon.given import Actor, Feed, Now, Pool
+from mediqon.given import Actor, Feed, Moves, Now, Pool
 from mediqon.hospitals.calendar import find_practice
 from mediqon.live.channels import Appointment
 from mediqon.live.feed import Feed as LiveFeed
 from mediqon.queues import days
+from mediqon.queues.counter import Counter
 from mediqon.queues.models import DayKey, Facts, Status
+from mediqon.queues.moves import Move
 from mediqon.queues.routes import lock_own
 from mediqon.queues.views import Outlook, appointment, outlook_on
 
@@ -33,7 +34,6 @@ SQL = statements("appointments")
 OWN_MAX = 50
 
 Bookings: TypeAlias = NamedDependency[Counter[Order]]
-Moves: TypeAlias = NamedDependency[Counter[Move]]
 staff_only = only(Role.DOCTOR, Role.HOSPITAL)
 
 
@@ -76,7 +76,7 @@ async def book(
     today = await feed.today(data.doctor_id)
     order = Order(today._replace(day=data.date or today.day), data.time, data.reason, data.patient, actor, now)
     outcome = await bookings.ask_once(order, attempt)
-    return outcome.appointment if isinstance(outcome, Done) else outcome
+    return outcome if isinstance(outcome, Replay) else outcome.answer
 
 
 @post("/appointments/walk-in", guards=[staff_only], security=SECURITY)
@@ -96,7 +96,7 @@ async def walk_in(
         taken = await walk_ins.walk_in(
             conn, before, data.patient, data.priority, reason=data.reason, actor=actor, now=now
         )
-        answer = taken.appointment
+        answer = taken.answer
         await idempotency.keep(conn, attempt, answer)
     await feed.publish(taken.facts)
     return answer
@@ -106,7 +106,7 @@ async def walk_in(
 async def move(appointment_id: PathId, data: JSONBody[Step], actor: Actor, moves: Moves, now: Now) -> Appointment:
     """Takes a visit one step on. 403, 409 `illegal_transition`, `stale_version`, `already_booked`, `queue_closed`."""
     order = Move(appointment_id, data.status, data.reason, data.version, actor, now)
-    return (await moves.ask(order)).appointment
+    return (await moves.ask(order)).answer
 
 
 @post("/appointments/{appointment_id:int}/transfer", status_code=200, guards=[staff_only], security=SECURITY)

@@ -3,12 +3,13 @@
 from datetime import datetime
 
 from mediqon.appointments.codes import new_code
-from mediqon.appointments.models import Done, SomebodyElse
+from mediqon.appointments.models import SomebodyElse
 from mediqon.auth.models import Actor, Role, holder
 from mediqon.database import Connection, statements
 from mediqon.errors import DayFull, QueueClosed
 from mediqon.hospitals import calendar
 from mediqon.queues import days, rules
+from mediqon.queues.counter import Done
 from mediqon.queues.days import Change
 from mediqon.queues.models import Facts, PlaceRule, Priority, QueueState, Status, Visit
 

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 from litestar import Request, Response
@@ -18,8 +18,8 @@ NOBODY = 0
 """Stands for whoever has no account yet."""
 
 
-Replay: TypeAlias = Response[bytes]
-"""The first answer, given again."""
+class Replay(Response[bytes]):
+    """The first answer, given again."""
 
 
 class UnderWay(Unavailable):
@@ -93,7 +93,7 @@ async def _answer(
         return UnderWay()
     if not any(hmac.compare_digest(row["request_hash"], digest) for digest in attempt.digests):
         return IdempotencyMismatch()
-    return Response(
+    return Replay(
         row["body"], status_code=row["status"], media_type="application/json", headers={"Idempotent-Replay": "true"}
     )
 

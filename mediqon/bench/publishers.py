@@ -9,8 +9,10 @@ import msgspec
 
 from mediqon.bench.callers import Line
 from mediqon.bench.wire import Address, dial
+from mediqon.live import news
 from mediqon.live.channels import day_channel
-from mediqon.queues.models import DayKey, Facts
+from mediqon.queues.models import Facts
+from mediqon.queues.views import Outlook, public_frame
 
 ANSWER_BYTES = 65_536
 
@@ -53,11 +55,13 @@ class Desk:
 
 
 class Bulletin:
-    """Facts published on a day's channel as a server process does after a call; nothing is written to the database."""
+    """Changes told over Redis as a server process with screens does it; nothing is written to the database."""
 
     def __init__(self, redis_url: str, installation: str, facts: Sequence[Facts]) -> None:
-        self._facts = list(facts)
-        self._channels = [day_channel(installation, DayKey(each.doctor_id, each.day)).encode() for each in facts]
+        now = datetime.now(UTC)
+        self._channels = [day_channel(installation, each.key).encode() for each in facts]
+        self._days = [_encoded(each) for each in facts]
+        self._frames = [public_frame(Outlook(each, now)) for each in facts]
         self._socket = _redis(redis_url)
         self.idle = True
 
@@ -65,10 +69,11 @@ class Bulletin:
         return [self._socket.fileno()]
 
     def publish(self, day: int) -> None:
-        facts = self._facts[day]
-        facts = msgspec.structs.replace(facts, version=facts.version + 1, told_at=datetime.now(UTC))
-        self._facts[day] = facts
-        self._socket.sendall(_command(b"PUBLISH", self._channels[day], msgspec.msgpack.encode(facts)))
+        now, frame = datetime.now(UTC), self._frames[day]
+        self._frames[day] = frame = msgspec.structs.replace(frame, version=frame.version + 1, sent_at=now)
+        drawn = news.drawn(now, msgspec.json.encode(frame))
+        message = msgspec.msgpack.encode(self._days[day] | {"version": frame.version, "told_at": now} | drawn)
+        self._socket.sendall(_command(b"PUBLISH", self._channels[day], message))
 
     def heed(self, fd: int) -> None:
         """How many processes have heard it. Raises RuntimeError when Redis refuses."""
@@ -99,6 +104,12 @@ class FloorTrigger:
 
     def close(self) -> None:
         self._socket.close()
+
+
+def _encoded(facts: Facts) -> dict[str, msgspec.Raw]:
+    """What stays the same from change to change is encoded once, for the client must be faster than the server."""
+    fields = msgspec.structs.asdict(facts)
+    return {name: msgspec.Raw(msgspec.msgpack.encode(value)) for name, value in fields.items()}
 
 
 def _redis(url: str) -> socket.socket:

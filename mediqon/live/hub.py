@@ -36,11 +36,23 @@ class Page:
 class Frame(Page):
     """What one audience sees of a day, encoded once; kept byte for byte until something on it changes."""
 
-    def __init__(self, view: QueueFrame | DeskFrame, now: datetime) -> None:
-        super().__init__(msgspec.json.encode(msgspec.structs.replace(view, sent_at=now)))
-        self.view = view
-        self.wire = frame(Opcode.TEXT, self.bytes)
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body)
+        self.wire = frame(Opcode.TEXT, body)
         """As it goes over a websocket: one object for every socket."""
+
+    @classmethod
+    def of(cls, view: QueueFrame | DeskFrame, now: datetime) -> "Frame":
+        """Encodes what has been drawn."""
+        drawn = cls(msgspec.json.encode(msgspec.structs.replace(view, sent_at=now)))
+        drawn.view = view
+        return drawn
+
+    @cached_property
+    def view(self) -> QueueFrame | DeskFrame:
+        """What it says, whenever it was sent."""
+        view = msgspec.json.decode(self.bytes, type=QueueFrame | DeskFrame)
+        return msgspec.structs.replace(view, sent_at=None)
 
 
 class Watcher(Protocol):
@@ -68,17 +80,23 @@ class Audience:
         if self._frame is None or not self._fresh:
             view = self._render(self._topic.outlook)
             if self._frame is None or view != self._frame.view:
-                self._frame = Frame(view, self._topic.now)
+                self._frame = Frame.of(view, self._topic.now)
             self._fresh = True
         return self._frame
 
-    def renew(self) -> bool:
-        """The day has moved on: says whether those who watch have something new to see, and owes it to them all."""
-        self._fresh = False
-        if not self.watchers:
-            return False
-        known = self._frame
-        if self.frame is known:
+    @property
+    def drawn(self) -> Frame | None:
+        """The same, if it has been rendered already."""
+        return self._frame if self._fresh else None
+
+    def renew(self, drawn: Frame | None = None) -> bool:
+        """The day has moved on: says whether those who watch have something new to see, and owes it to them all.
+
+        `drawn`: the frame, where another process has rendered it.
+        """
+        known, self._fresh = self._frame, drawn is not None
+        self._frame = drawn or known
+        if not self.watchers or self.frame is known:
             return False
         waiting = self._due[self._served :]  # first those whom not even the frame before this one has reached
         self._due = [*waiting, *self.watchers.difference(waiting)]
@@ -116,13 +134,17 @@ class Topic:
         self.audiences = {"public": Audience(self, public_frame), "desk": Audience(self, desk_frame)}
         self.renew(facts, now)
 
-    def renew(self, facts: Facts, now: datetime) -> list[Audience]:
-        """Takes in another state or another time; returns the audiences that have something new to see."""
+    def renew(self, facts: Facts, now: datetime, drawn: Frame | None = None) -> list[Audience]:
+        """Takes in another state or another time; returns the audiences that have something new to see.
+
+        `drawn`: the public frame of that state at that time, where it is here already.
+        """
         self.facts, self.now = facts, now
         self._outlook: Outlook | None = None
         self._pages: dict[tuple[str, bool], Page] = {}
         self.codes = {visit.code: visit for visit in facts.visits}
-        return [audience for audience in self.audiences.values() if audience.renew()]
+        frames = {"public": drawn}
+        return [audience for name, audience in self.audiences.items() if audience.renew(frames.get(name))]
 
     @property
     def outlook(self) -> Outlook:
@@ -133,6 +155,11 @@ class Topic:
     @property
     def public(self) -> Frame:
         return self.audiences["public"].frame
+
+    @property
+    def drawn(self) -> Frame | None:
+        """The public frame, if it has been rendered."""
+        return self.audiences["public"].drawn
 
     @property
     def desk(self) -> Frame:
@@ -159,26 +186,28 @@ class Hub:
         self._days: dict[int, dict[date, Topic]] = {}
         self._codes: dict[str, DayKey] = {}
 
-    def accept(self, facts: Facts, now: datetime) -> Topic:
-        """Takes in the state of a day unless a newer one is here already: a screen never goes back in time."""
+    def accept(self, facts: Facts, now: datetime, drawn: Frame | None = None) -> Topic:
+        """Takes in the state of a day unless a newer one is here already: a screen never goes back in time.
+
+        `drawn`: its public frame, where another process has drawn it as of `now`.
+        """
         key = facts.key
         topic = self.topic(key)
         known = topic.codes if topic else {}
         if topic is None:
             topic = self._days.setdefault(facts.doctor_id, {})[facts.day] = Topic(facts, now)
         elif facts.version > topic.facts.version:
-            self._show(topic, facts, now)
-        if topic.codes.keys() != known.keys():
-            self._codes.update(dict.fromkeys(topic.codes.keys() - known.keys(), key))
-            self._drop(known.keys() - topic.codes.keys(), key)
+            self._show(topic, facts, now, drawn)
+        self._codes.update(dict.fromkeys(topic.codes, key))
+        self._drop(known.keys() - topic.codes.keys(), key)
         return topic
 
     def tick(self, topic: Topic, now: datetime) -> None:
         """Expected times move with the clock: renders the day anew and sends only what changed on screen."""
         self._show(topic, topic.facts, now)
 
-    def _show(self, topic: Topic, facts: Facts, now: datetime) -> None:
-        for audience in topic.renew(facts, now):
+    def _show(self, topic: Topic, facts: Facts, now: datetime, drawn: Frame | None = None) -> None:
+        for audience in topic.renew(facts, now, drawn):
             self._send(audience)
 
     def topic(self, key: DayKey) -> Topic | None:

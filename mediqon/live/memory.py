@@ -14,10 +14,11 @@ from mediqon.errors import NotFound
 from mediqon.fields import ID_MAX
 from mediqon.hospitals.calendar import find_practice
 from mediqon.hospitals.slots import local_day
+from mediqon.live import news
 from mediqon.live.channels import day_channel
 from mediqon.live.cluster import open_bus
 from mediqon.live.fanout import FanOut
-from mediqon.live.hub import Hub, Topic
+from mediqon.live.hub import Frame, Hub, Topic
 from mediqon.live.traffic import TRAFFIC
 from mediqon.queues import days
 from mediqon.queues.models import DayKey, Facts
@@ -30,14 +31,6 @@ READS_AT_ONCE = 4
 """Fewer than the pool has connections: a crowd of first looks waits here, and bookings find one free."""
 READ_SECONDS = 10.0
 """For one's turn and the reading."""
-
-
-class Published(msgspec.Struct, frozen=True):
-    """The part of published facts that says whether the rest is news."""
-
-    doctor_id: int
-    day: date
-    version: int
 
 
 class Memory:
@@ -77,7 +70,13 @@ class Memory:
         for facts in changed:
             self._recent.keep(facts)
             self._take(facts)
-        await self._bus.publish({self._channel(facts.key): msgspec.msgpack.encode(facts) for facts in changed})
+        await self._bus.publish({self._channel(facts.key): self._told(facts) for facts in changed})
+
+    def _told(self, facts: Facts) -> bytes:
+        """What others are told: with the public frame, where screens of this process have just had it drawn."""
+        topic = self.hub.topic(facts.key)
+        frame = topic.drawn if topic and topic.facts.version == facts.version else None
+        return news.tell(facts, topic.now, frame.bytes) if topic and frame else news.tell(facts)
 
     def known(self, key: DayKey) -> Facts | None:
         """The latest this process has seen of a day, which others may have changed since."""
@@ -159,12 +158,16 @@ class Memory:
     def _channel(self, key: DayKey) -> str:
         return day_channel(self._installation, key)
 
-    def _hear(self, channel: str, payload: bytes) -> None:
+    def _hear(self, channel: str, message: bytes) -> None:
         try:
-            head = msgspec.msgpack.decode(payload, type=Published)
-            topic = self.hub.topic(DayKey(head.doctor_id, head.day))
+            head = news.head(message)
+            topic = self.hub.topic(head.key)
             if topic is None or head.version > topic.facts.version:
-                self._take(msgspec.msgpack.decode(payload, type=Facts))
+                facts, drawn_at = news.facts(message), topic and head.drawn(topic.now, self._clock())
+                if drawn_at:
+                    self.hub.accept(facts, drawn_at, Frame(head.public))
+                else:
+                    self._take(facts)
         except msgspec.DecodeError as error:
             log.warning("unreadable message on %s: %s", channel, error)
 

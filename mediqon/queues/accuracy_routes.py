@@ -16,8 +16,8 @@ from mediqon.fields import PathId
 from mediqon.given import Actor, Feed, Pool, Request
 from mediqon.queues import days, learning
 from mediqon.queues.accuracy import Accuracy, accuracy
+from mediqon.queues.desk import refuse_others
 from mediqon.queues.models import DayKey
-from mediqon.queues.routes import refuse_others
 
 
 class DayAccuracy(msgspec.Struct, frozen=True):

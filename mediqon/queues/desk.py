@@ -1,4 +1,4 @@
-"""What doctors, reception and patients do to the line: each verb takes a locked day and returns it as it then is."""
+"""What doctors, reception and patients do to the line: each verb takes a locked day, and tells what it makes of it."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from mediqon.errors import (
     AlreadyBooked,
     Forbidden,
     IllegalTransition,
+    NotFound,
     QueueClosed,
     QueuePaused,
     StaleVersion,
@@ -36,10 +37,10 @@ VERBS = {
 }
 
 
-class Called(NamedTuple):
-    """What call-next did: the day as it then is, and ids of visits; None where nobody waits or was in the room."""
+class Next(NamedTuple):
+    """What call-next does, null for nothing, and ids of visits; None where nobody waits or is in the room."""
 
-    facts: Facts
+    change: Written | None
     called: int | None
     completed: int | None
 
@@ -93,7 +94,7 @@ def step(
     return days.written(facts, [change], actor=actor, now=now)
 
 
-async def call_next(conn: Connection, facts: Facts, *, actor: Actor, now: datetime, version: int | None) -> Called:
+def call_next(facts: Facts, *, actor: Actor, now: datetime, version: int | None) -> Next:
     """Completes who is in the room and calls the first who waits. Raises StaleVersion, QueuePaused, QueueClosed.
 
     Where a doctor sees several at once, somebody is completed only when every place is taken.
@@ -107,23 +108,22 @@ async def call_next(conn: Connection, facts: Facts, *, actor: Actor, now: dateti
     done = [
         Change(verb="complete", before=visit, after=moved(facts, visit, Status.COMPLETED, now)) for visit in leaving
     ]
+    change = None
     if waiting:
         change = _called(facts, done, waiting[0], actor=actor, now=now)
-        await days.save(conn, change)
-        facts = change.facts
     elif done:
-        facts = await days.write(conn, facts, done, actor=actor, now=now)
-    return Called(facts, waiting[0].id if waiting else None, leaving[-1].id if leaving else None)
+        change = days.written(facts, done, actor=actor, now=now)
+    return Next(change, waiting[0].id if waiting else None, leaving[-1].id if leaving else None)
 
 
-async def recall(conn: Connection, facts: Facts, visit_id: int, *, actor: Actor, now: datetime) -> Facts:
+def recall(facts: Facts, visit_id: int, *, actor: Actor, now: datetime) -> Written:
     """Announces a called token again. Raises IllegalTransition unless it is CALLED."""
     visit = facts.visit(visit_id)
     if visit.status is not Status.CALLED:
         raise _illegal(visit, Status.CALLED, actor.role)
     again = msgspec.structs.replace(visit, calls=visit.calls + 1, version=visit.version + 1)
     change = Change(verb="recall", before=visit, after=again, announces=True)
-    return await days.write(conn, facts, [change], actor=actor, now=now)
+    return days.written(facts, [change], actor=actor, now=now)
 
 
 async def set_priority(
@@ -200,6 +200,12 @@ def moved(facts: Facts, visit: Visit, to: Status, now: datetime) -> Visit:
         times = {"started_at": now}
     times["ended_at"] = now if to in OVER else None
     return msgspec.structs.replace(visit, status=to, version=visit.version + 1, **times)
+
+
+def refuse_others(facts: Facts, actor: Actor) -> None:
+    """Raises NotFound unless this is the actor's own queue or hospital."""
+    if facts.hospital_id != actor.hospital_id or actor.doctor_id not in {None, facts.doctor_id}:
+        raise NotFound("There is no such doctor at your hospital.")
 
 
 def refuse_pause(facts: Facts) -> None:

@@ -15,10 +15,10 @@ from mediqon.database import Connection, snapshot, statements
 from mediqon.fields import PathId
 from mediqon.given import Actor, Feed, Pool, Request
 from mediqon.queues import days, learning, report_csv
+from mediqon.queues.desk import refuse_others
 from mediqon.queues.models import DayKey, Snapshot
 from mediqon.queues.replay import Deed, Who
 from mediqon.queues.report import Report, report
-from mediqon.queues.routes import refuse_others
 
 JSON, CSV = "application/json", "text/csv"
 

@@ -10,17 +10,19 @@ from litestar.params import FromPath, JSONBody
 
 from mediqon.auth import idempotency, models
 from mediqon.auth.access import SECURITY, only
+from mediqon.auth.idempotency import Replay
 from mediqon.auth.models import Role
 from mediqon.database import Connection, reading, statements, transaction
-from mediqon.errors import NotFound
 from mediqon.fields import Id, PathId, WrittenReason
-from mediqon.given import Actor, Feed, Now, Pool
+from mediqon.given import Actor, Feed, Moves, Now, Pool
 from mediqon.live.channels import Appointment, DeskFrame, QueueFrame, TokenView
 from mediqon.live.feed import Feed as LiveFeed
 from mediqon.live.hub import Page
 from mediqon.queues import days, desk
 from mediqon.queues.days import Known
+from mediqon.queues.desk import refuse_others
 from mediqon.queues.models import DayKey, Facts, Priority, Status
+from mediqon.queues.moves import CallNextAnswer, NextCall, Recall
 from mediqon.queues.views import appointment, outlook_on
 
 SQL = statements("queues")
@@ -43,13 +45,6 @@ class NewPlace(msgspec.Struct, forbid_unknown_fields=True):
 
     before: Id | None
     reason: WrittenReason
-
-
-class CallNextAnswer(msgspec.Struct, frozen=True):
-    """Null where nobody waits, or nobody was in the room."""
-
-    called: Appointment | None
-    completed: Appointment | None
 
 
 class EventActor(msgspec.Struct, frozen=True):
@@ -111,8 +106,8 @@ async def call_next(
     request: Request[Any, Any, Any],
     doctor_id: PathId,
     actor: Actor,
-    pool: Pool,
     feed: Feed,
+    moves: Moves,
     now: Now,
     data: JSONBody[CallNext | None] = None,
 ) -> CallNextAnswer | Response[bytes]:
@@ -120,41 +115,19 @@ async def call_next(
 
     Honours `Idempotency-Key`.
     """
-    today = await feed.today(doctor_id)
     attempt = await idempotency.attempt(request, actor.id)
-    async with transaction(pool) as conn:
-        if replay := await idempotency.earlier(conn, attempt, now=now):
-            return replay
-        before = await lock_own(conn, today, actor, feed.known)
-        facts, called, completed = await desk.call_next(
-            conn, before, actor=actor, now=now, version=data.version if data else None
-        )
-        outlook = outlook_on(facts, now)
-        answer = CallNextAnswer(
-            appointment(outlook, facts.visit(called)) if called else None,
-            appointment(outlook, facts.visit(completed)) if completed else None,
-        )
-        await idempotency.keep(conn, attempt, answer, status=200)
-    if facts is not before:
-        await feed.publish(facts)
-    return answer
+    today = await feed.today(doctor_id)
+    outcome = await moves.ask_once(NextCall(today, data.version if data else None, actor, now), attempt)
+    return outcome if isinstance(outcome, Replay) else outcome.answer
 
 
 @post("/appointments/{appointment_id:int}/recall", status_code=200, guards=[staff_only], security=SECURITY)
 async def recall(
-    request: Request[Any, Any, Any], appointment_id: PathId, actor: Actor, pool: Pool, feed: Feed, now: Now
+    request: Request[Any, Any, Any], appointment_id: PathId, actor: Actor, moves: Moves, now: Now
 ) -> Appointment | Response[bytes]:
     """Announces a called token again. 409 `illegal_transition` unless it is CALLED. Honours `Idempotency-Key`."""
-    attempt = await idempotency.attempt(request, actor.id)
-    async with transaction(pool) as conn:
-        if replay := await idempotency.earlier(conn, attempt, now=now):
-            return replay
-        before = await days.lock_visit(conn, appointment_id, actor, feed.known)
-        facts = await desk.recall(conn, before, appointment_id, actor=actor, now=now)
-        answer = appointment(outlook_on(facts, now), facts.visit(appointment_id))
-        await idempotency.keep(conn, attempt, answer, status=200)
-    await feed.publish(facts)
-    return answer
+    outcome = await moves.ask_once(Recall(appointment_id, actor, now), await idempotency.attempt(request, actor.id))
+    return outcome if isinstance(outcome, Replay) else outcome.answer
 
 
 @patch("/appointments/{appointment_id:int}/priority", guards=[staff_only], security=SECURITY)
@@ -218,12 +191,6 @@ async def _show_visit(feed: LiveFeed, before: Facts, facts: Facts, visit_id: int
     if facts is not before:
         await feed.publish(facts)
     return appointment(outlook_on(facts, now), facts.visit(visit_id))
-
-
-def refuse_others(facts: Facts, actor: Actor) -> None:
-    """Raises NotFound unless this is the actor's own queue or hospital."""
-    if facts.hospital_id != actor.hospital_id or actor.doctor_id not in {None, facts.doctor_id}:
-        raise NotFound("There is no such doctor at your hospital.")
 
 
 def _tagged(request: Request[Any, Any, Any], page: Page) -> Response[bytes]:

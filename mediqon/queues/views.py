@@ -35,8 +35,8 @@ class Place(NamedTuple):
     window: Window | None
 
 
-def _stands(told: datetime | None, now: datetime) -> bool:
-    """Not past the minute: the clock may have moved times by then, and no screen goes back to earlier ones."""
+def stands(told: datetime | None, now: datetime) -> bool:
+    """Within its minute: by the next one the clock may have moved times, and no screen goes back to earlier ones."""
     return told is not None and abs(now - told) <= JUST_TOLD and now.timestamp() // 60 == told.timestamp() // 60
 
 
@@ -57,7 +57,7 @@ class Outlook:
         self._index = {visit.id: index for index, visit in enumerate(self._line)}
         self.ahead = self._index | {visit.id: index for index, visit in enumerate(self.waiting)}
         self._before = {each.visit_id: each for each in facts.shown}
-        self._told = self._before.copy() if stir is Stir.CLOCK and _stands(facts.told_at, now) else {}
+        self._told = self._before.copy() if stir is Stir.CLOCK and stands(facts.told_at, now) else {}
 
     @cached_property
     def _predictions(self) -> Pass | None:

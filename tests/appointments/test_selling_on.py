@@ -8,10 +8,11 @@ import pytest
 
 from builders import Clinic, Server
 from mediqon.appointments.booking import Order, sell
-from mediqon.appointments.models import Done, SomebodyElse
+from mediqon.appointments.models import SomebodyElse
 from mediqon.auth.models import Actor, Role
 from mediqon.database import Pool, open_pool
 from mediqon.errors import Problem, SlotTaken
+from mediqon.queues.counter import Done
 from mediqon.queues.models import DayKey, Facts
 
 pytestmark = pytest.mark.anyio
@@ -44,7 +45,7 @@ class Desk:
     async def token(self, time: str | None = None, *, now: datetime = NOW, commit: bool = True) -> str:
         outcome = await self.sell(time, now=now, commit=commit)
         assert isinstance(outcome, Done), outcome
-        return outcome.appointment.token
+        return outcome.answer.token
 
 
 @pytest.fixture

@@ -120,6 +120,19 @@ def test_an_older_state_that_comes_late_changes_nothing() -> None:
     assert [frame.version for frame in screen.seen] == [7, 8]
 
 
+def test_what_has_been_drawn_elsewhere_is_sent_as_it_is_and_stands_until_it_would_look_otherwise() -> None:
+    hub, screen = Hub(at_once), Screen()
+    topic = hub.accept(a_day(1), NOW)
+    topic.audiences["public"].watchers.add(screen)
+    drawn = Frame.of(public_frame(Outlook(a_day(2, visits=2), NOW)), NOW)
+    hub.accept(a_day(2, visits=2), NOW, Frame(drawn.bytes))
+    hub.accept(a_day(1), NOW, Frame(b"of an older state"))
+    hub.tick(topic, NOW)
+    assert (topic.public.bytes, screen.seen) == (drawn.bytes, [drawn.view])
+    hub.tick(topic, NOW + timedelta(minutes=30))
+    assert len(screen.seen) == 2
+
+
 @given(st.lists(st.tuples(st.integers(0, 7), st.sampled_from(("come", "go", "change", "serve"))), max_size=60))
 def test_whoever_comes_and_goes_while_frames_are_under_way_nobody_goes_back_and_all_end_at_the_newest(
     steps: list[tuple[int, str]],
@@ -168,5 +181,11 @@ def test_a_code_is_found_while_its_visit_stands_on_a_day_that_is_held() -> None:
     assert (hub.day_of("code1"), hub.day_of("code2")) == (KEY, KEY)
     hub.accept(a_day(2, visits=1), NOW)
     assert (hub.day_of("code1"), hub.day_of("code2")) == (KEY, None)
+    hub.accept(a_day(1, date(2026, 11, 24), visits=1), NOW)
+    hub.accept(a_day(2, date(2026, 11, 24), visits=0), NOW)  # it has come back before the first day tells of it
+    assert hub.day_of("code1") is None
+    hub.accept(a_day(3, visits=1), NOW)
+    assert hub.day_of("code1") == KEY
     hub.forget(KEY)
+    hub.forget(DayKey(1, date(2026, 11, 24)))
     assert (hub.day_of("code1"), hub.topic(KEY), list(hub.topics())) == (None, None, [])

@@ -12,12 +12,12 @@ import pytest
 from builders import Answer, Asker, Clinic, Server, refused
 from conftest import Clock, serving
 from mediqon.appointments.booking import Order, sell
-from mediqon.appointments.counter import AT_ONCE, Counter
-from mediqon.appointments.models import Done, SomebodyElse
+from mediqon.appointments.models import SomebodyElse
 from mediqon.auth.models import Actor, Role
 from mediqon.database import LOST, Connection, connection, open_pool
 from mediqon.errors import Problem
 from mediqon.live.feed import Feed
+from mediqon.queues.counter import AT_ONCE, Counter, Told
 from mediqon.queues.days import Known
 from mediqon.queues.models import DayKey
 from mediqon.settings import Settings
@@ -93,6 +93,28 @@ async def test_a_busy_day_keeps_no_booking_of_another_doctor_waiting(server: Ser
             assert (await clinic.reception.book(other_id, patient={"name": "B"})).status == 201
         assert not held_up.done()
     assert (await held_up).status == 201
+
+
+async def test_a_busy_day_keeps_nobody_of_another_doctor_from_being_called(server: Server, clinic: Clinic) -> None:
+    other_id, _ = await clinic.add_doctor(token_prefix="B")
+    for doctor_id in (clinic.doctor_id, other_id):
+        await clinic.reception.walk_in(doctor_id)
+    async with holding(server, BUSY, clinic.doctor_id) as conn:
+        held_up = [asyncio.create_task(clinic.reception.call_next(clinic.doctor_id)) for _ in range(2)]
+        await waiting(conn, 1)
+        async with asyncio.timeout(PROMPT_SECONDS):
+            called = (await clinic.reception.call_next(other_id))["called"]
+            assert (await clinic.reception.post(f"/appointments/{called['id']}/recall"))["calls"] == 2
+        assert not any(each.done() for each in held_up)
+    tokens = [answer["called"] and answer["called"]["token"] for answer in await asyncio.gather(*held_up)]
+    assert sorted(tokens, key=str) == ["A-W01", None]
+
+
+async def test_a_call_on_a_day_that_nobody_has_touched_leaves_no_trace(server: Server, clinic: Clinic) -> None:
+    answer = await clinic.doctor.call_next(clinic.doctor_id)
+    assert (answer.status, answer) == (200, {"called": None, "completed": None})
+    async with connection(server.settings) as conn:
+        assert await conn.fetchval("select count(*) from queues") == 0
 
 
 async def test_a_key_in_use_at_another_process_keeps_no_booking_of_another_doctor_waiting(
@@ -313,7 +335,7 @@ async def test_transactions_at_once_share_no_day_and_none_is_for_nobody(
 
     async def watched(
         conn: Connection, asked: Sequence[Order], known: Known, /, *, sure: bool, wait: bool
-    ) -> Sequence[Done | Problem]:
+    ) -> Sequence[Told | Problem]:
         nonlocal most_at_once
         mine = {order.key for order in asked}
         assert mine, "a transaction for nobody"
@@ -333,4 +355,4 @@ async def test_transactions_at_once_share_no_day_and_none_is_for_nobody(
             await asyncio.sleep(0.001)
         outcomes = await asyncio.gather(*done)
     assert 1 < most_at_once <= AT_ONCE
-    assert len({each.visit_id for each in outcomes}) == len(orders)
+    assert len({each.answer.id for each in outcomes}) == len(orders)

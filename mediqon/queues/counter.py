@@ -4,11 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import asyncpg
 
-from mediqon.appointments.models import Done
 from mediqon.auth import idempotency
 from mediqon.auth.idempotency import Attempt, Replay, UnderWay
 from mediqon.database import LOST, Connection, Pool, transaction
@@ -18,6 +17,7 @@ from mediqon.live.feed import Feed
 from mediqon.queues import days
 from mediqon.queues.days import DayBusy, Known
 from mediqon.queues.models import DayKey, Facts
+from mediqon.queues.views import appointment, outlook_on
 
 ROW_MAX = 64
 """So many are served in one transaction."""
@@ -38,6 +38,28 @@ class Order(Protocol):
     def now(self) -> datetime: ...
 
 
+class Told(Protocol):
+    """The day after what somebody asked for, and what they are answered."""
+
+    @property
+    def facts(self) -> Facts: ...
+    @property
+    def answer(self) -> Any: ...
+
+
+class Done(NamedTuple):
+    """Told of one visit; `at`: as of when all who share the day are told."""
+
+    facts: Facts
+    visit_id: int
+    at: datetime
+
+    @property
+    def answer(self) -> Appointment:
+        """The visit as its answer tells it."""
+        return appointment(outlook_on(self.facts, self.at), self.facts.visit(self.visit_id))
+
+
 OrderT = TypeVar("OrderT", bound=Order)
 Order_contra = TypeVar("Order_contra", bound=Order, contravariant=True)
 
@@ -52,10 +74,10 @@ class Serve(Protocol[Order_contra]):
 
     async def __call__(
         self, conn: Connection, orders: Sequence[Order_contra], known: Known, /, *, sure: bool, wait: bool
-    ) -> Sequence[Done | Problem]: ...
+    ) -> Sequence[Told | Problem]: ...
 
 
-Outcome: TypeAlias = Done | Replay | Exception
+Outcome: TypeAlias = Told | Replay | Exception
 
 
 class Turn(NamedTuple, Generic[OrderT]):
@@ -63,7 +85,7 @@ class Turn(NamedTuple, Generic[OrderT]):
 
     order: OrderT
     attempt: Attempt
-    outcome: asyncio.Future[Done | Replay]
+    outcome: asyncio.Future[Told | Replay]
     until: float
     """How long they ask again where a twin is under way, by the clock of the event loop."""
 
@@ -85,22 +107,23 @@ class Counter(Generic[OrderT]):
     goes into a row of its own, until that is empty. Whoever has a twin under way stands in no row, and comes again.
     """
 
-    def __init__(self, pool: Pool, feed: Feed, serve: Serve[OrderT]) -> None:
-        self._pool, self._feed, self._serve = pool, feed, serve
+    def __init__(self, pool: Pool, feed: Feed, serve: Serve[OrderT], *, status: int = 200) -> None:
+        """`status`: of the answers, for whoever repeats what they asked for."""
+        self._pool, self._feed, self._serve, self._status = pool, feed, serve, status
         self._rows: dict[DayKey | None, Row[OrderT]] = {}
         self._changing: set[DayKey] = set()
         self._serving: set[asyncio.Task[None]] = set()
 
-    async def ask(self, order: OrderT) -> Done:
+    async def ask(self, order: OrderT) -> Told:
         """Serves one order; committed and published when this returns. Raises what is refused, or one of LOST.
 
         Whoever stops waiting may still get what they asked for.
         """
         outcome = await self.ask_once(order, idempotency.ONCE)
-        assert isinstance(outcome, Done)
+        assert not isinstance(outcome, Replay)
         return outcome
 
-    async def ask_once(self, order: OrderT, attempt: Attempt) -> Done | Replay:
+    async def ask_once(self, order: OrderT, attempt: Attempt) -> Told | Replay:
         """The same; an attempt that was made before is answered as it was."""
         loop = asyncio.get_running_loop()
         turn = Turn(order, attempt, loop.create_future(), loop.time() + TWIN_SECONDS)
@@ -209,7 +232,8 @@ class Counter(Generic[OrderT]):
             return await self._serve_with_care(served, wait=wait)
 
     async def _publish(self, outcomes: Sequence[Outcome]) -> None:
-        latest: dict[DayKey, Facts] = {each.facts.key: each.facts for each in outcomes if isinstance(each, Done)}
+        told = [each.facts for each in outcomes if not isinstance(each, Replay | Exception)]
+        latest = {facts.key: facts for facts in told}
         await self._feed.publish(*(facts for facts in latest.values() if self._is_news(facts)))
 
     def _is_news(self, facts: Facts) -> bool:
@@ -242,10 +266,11 @@ class Counter(Generic[OrderT]):
         attempts = [turn.attempt for turn in turns]
         earlier = await idempotency.claim(conn, attempts, now=max(turn.order.now for turn in turns), wait=False)
         fresh = [turn for turn, answer in zip(turns, earlier, strict=True) if answer is None]
-        served: Sequence[Done | Problem] = []
+        served: Sequence[Told | Problem] = []
         if fresh:
             served = await self._serve(conn, [turn.order for turn in fresh], known, sure=sure, wait=wait)
-            await idempotency.settle(conn, [turn.attempt for turn in fresh], _answers(fresh, served))
+            answers = _answers(fresh, served)
+            await idempotency.settle(conn, [turn.attempt for turn in fresh], answers, status=self._status)
         outcomes = iter(served)
         return [next(outcomes) if answer is None else answer for answer in earlier]
 
@@ -255,15 +280,15 @@ def _is_unanswered(error: Exception) -> bool:
     return isinstance(error, LOST) and not isinstance(error, asyncpg.PostgresError)
 
 
-def _answers(turns: Sequence[Turn[OrderT]], served: Sequence[Done | Problem]) -> list[Appointment | None]:
+def _answers(turns: Sequence[Turn[OrderT]], served: Sequence[Told | Problem]) -> list[Any]:
     """What a repetition will be told, where there can be one."""
     return [
-        each.appointment if isinstance(each, Done) and turn.attempt.key else None
+        each.answer if not isinstance(each, Problem) and turn.attempt.key else None
         for turn, each in zip(turns, served, strict=True)
     ]
 
 
-def _tell(turn: "asyncio.Future[Done | Replay]", outcome: Outcome) -> None:
+def _tell(turn: "asyncio.Future[Told | Replay]", outcome: Outcome) -> None:
     if isinstance(outcome, Exception):
         turn.set_exception(outcome)
     else:
