@@ -15,7 +15,7 @@ from mediqon.queues.history import History, Kind
 from mediqon.queues.lessons import sensible
 from mediqon.queues.models import DayKey, Facts, Priority, QueueState, Status, Visit
 from mediqon.queues.pace import todays_pace
-from mediqon.queues.prospects import Pending, Room
+from mediqon.queues.prospects import Pending, Room, alike
 
 NOTHING_LEARNT = History()
 LONG_BEFORE = timedelta(hours=12)
@@ -41,7 +41,7 @@ def predictions(facts: Facts, line: Sequence[Visit], now: datetime) -> Pass | No
 def _early(facts: Facts, line: Sequence[Visit], since: datetime, now: datetime, known: Habits) -> Pass:
     """Goes on from where the booking before this one had come: nobody has been called yet."""
     before = _passes.pop(facts.key, None)
-    same = _same(line, before.line) if before and before.since == since else 0
+    same = alike(line, before.line) if before and before.since == since else 0
     known_ones = before.told.line[:same] if before else ()
     pending = [*known_ones, *(_pending(visit, since) for visit in line[same:])]
     told = Pass(
@@ -68,12 +68,6 @@ class Early(NamedTuple):
 
 _passes: OrderedDict[DayKey, Early] = OrderedDict()
 """The latest pass of days to come: the next booking goes on from where the one before it had come."""
-
-
-def _same(line: Sequence[Visit], other: Sequence[Visit]) -> int:
-    """How many of the first are the same in both."""
-    pairs = enumerate(zip(line, other, strict=False))
-    return next((index for index, (a, b) in pairs if a is not b), min(len(line), len(other)))
 
 
 def _long_before(facts: Facts, now: datetime) -> datetime | None:
