@@ -30,11 +30,12 @@ def predictions(facts: Facts, line: Sequence[Visit], now: datetime) -> Pass | No
     if not line or resting or facts.state is QueueState.CLOSED or local_day(now, facts.timezone) > facts.day:
         return None
     known = habits(facts.history or NOTHING_LEARNT, facts.slot_minutes)
-    since = _long_before(facts, now)
+    begun = any(visit.called_at for visit in facts.visits)
+    since = None if begun else _long_before(facts, now)
     if since is not None:
         return _early(facts, line, since, now, known)
     lengths = _lengths(facts.visits, known)
-    room = _room(facts, now, len(lengths))
+    room = _room(facts, now, len(lengths), begun=begun)
     return Pass([_pending(visit, now) for visit in line], room, known, todays_pace(lengths, known))
 
 
@@ -46,7 +47,7 @@ def _early(facts: Facts, line: Sequence[Visit], since: datetime, now: datetime, 
     pending = [*known_ones, *(_pending(visit, since) for visit in line[same:])]
     told = Pass(
         pending,
-        _room(facts, since, 0),
+        _room(facts, since, 0, begun=False),
         known,
         todays_pace((), known),
         early=_minutes(since, now),
@@ -71,9 +72,9 @@ _passes: OrderedDict[DayKey, Early] = OrderedDict()
 
 
 def _long_before(facts: Facts, now: datetime) -> datetime | None:
-    """The same instant for whoever looks long before the day begins, when it matters no more how long; null later."""
+    """The same instant for whoever looks long before a day begins, when it matters no more how long; null later."""
     opened, _ = working_day(facts.day, facts.timezone, facts.hours)
-    if opened is None or any(visit.called_at for visit in facts.visits):
+    if opened is None:
         return None
     instant = min(opened, _first_slot(facts) or opened) - LONG_BEFORE
     return instant if instant > now else None
@@ -105,8 +106,7 @@ def length(visit: Visit) -> float | None:
     return (visit.ended_at - visit.called_at).total_seconds() / 60
 
 
-def _room(facts: Facts, now: datetime, seen: int) -> Room:
-    begun = any(visit.called_at for visit in facts.visits)
+def _room(facts: Facts, now: datetime, seen: int, *, begun: bool) -> Room:
     inside = rules.in_room(facts.visits) if begun else []
     rooms = facts.settings.rooms
     lasted = None
