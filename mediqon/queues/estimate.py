@@ -128,7 +128,10 @@ class Pass:
         if self._last_here >= 0 and self.early != other.early:  # the marks keep what was told, from another now
             return []
         same = alike(self.line, other.line)
-        return [mark for mark in other._marks if mark.place <= same and mark.at.looked < same]
+        marks = [*other._marks]
+        while marks and max(marks[-1].place - 1, marks[-1].at.looked) >= same:
+            marks.pop()
+        return marks
 
     def _next(self, index: int) -> Prediction:
         if index % MARK_EVERY == 0 and index > self._first:

@@ -81,9 +81,8 @@ class Outlook:
         """What the holder of a visit in line is told, holding on to what was shown before; null for everybody else."""
         if (known := self._told.get(visit.id)) is not None or visit.id not in self.ahead or self._predictions is None:
             return known
-        if visit.status is Status.BOOKED:
-            self._told[visit.id] = self._show(visit)
-            return self._told[visit.id]
+        if visit.status is AWAITED:
+            return self._told.setdefault(visit.id, self._show(visit))
         ahead: Shown | None = None
         for each in self.waiting[: self.ahead[visit.id] + 1]:
             if each.id not in self._told:
