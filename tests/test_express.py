@@ -21,6 +21,7 @@ OF_ITS_OWN = {"date", "x-request-id"}
 BODIES: tuple[bytes, ...] = (
     *(b"", b"null", b"[]", b"{", b"\xff", b'"', b"1" * 70_000, b"[" * 5_000, b'{"doctor_id":"1"}', b'{"doctor_id":-1}'),
     *(b'{"doctor_id":999}', b'{"doctor_id":1,"more":2}', b'{"doctor_id":1,"reason":"\\u0000"}'),
+    *(b'{"doctor_id":1,"reason":"' + b"x" * length + b'"}' for length in (9_900, 9_972, 9_973, 20_000)),
     *(b'{"status":"COMPLETED"}', b'{"status":"AWAY"}', b'{"status":"BOOKED","version":9}', b'{"status":[]}'),
 )
 
