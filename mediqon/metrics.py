@@ -4,6 +4,7 @@ The workers of a server write into files that they share, in the directory that 
 started; whichever of them is asked adds up all. Without it, as under test, a process tells its own figures alone.
 """
 
+import collections
 import os
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
@@ -116,8 +117,7 @@ def counted_when_done() -> Generator[None]:
         yield
     finally:
         _uncommitted.set(None)
-    for change in changes:
-        _count(*change)
+    _count(changes)
 
 
 def count_changes(changes: Iterable[Change]) -> None:
@@ -126,15 +126,15 @@ def count_changes(changes: Iterable[Change]) -> None:
     if uncommitted is not None:
         uncommitted += changes
     else:
-        for change in changes:
-            _count(*change)
+        _count(changes)
 
 
-def _count(verb: str, old: str | None, new: str | None) -> None:
-    if verb in BOOKINGS_BY_VERB:
-        BOOKINGS.labels(BOOKINGS_BY_VERB[verb]).inc()
-    elif old and new and old != new:
-        TRANSITIONS.labels(old, new).inc()
+def _count(changes: Iterable[Change]) -> None:
+    for (verb, old, new), times in collections.Counter(changes).items():
+        if verb in BOOKINGS_BY_VERB:
+            BOOKINGS.labels(BOOKINGS_BY_VERB[verb]).inc(times)
+        elif old and new and old != new:
+            TRANSITIONS.labels(old, new).inc(times)
 
 
 def observe_request(method: str, route: str, status: int, seconds: float) -> None:

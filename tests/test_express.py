@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import httpx
@@ -21,6 +22,7 @@ OF_ITS_OWN = {"date", "x-request-id"}
 BODIES: tuple[bytes, ...] = (
     *(b"", b"null", b"[]", b"{", b"\xff", b'"', b"1" * 70_000, b"[" * 5_000, b'{"doctor_id":"1"}', b'{"doctor_id":-1}'),
     *(b'{"doctor_id":999}', b'{"doctor_id":1,"more":2}', b'{"doctor_id":1,"reason":"\\u0000"}'),
+    *(b'{"doctor_id":1,"reason":"' + b"x" * length + b'"}' for length in (9_900, 9_972, 9_973, 20_000)),
     *(b'{"status":"COMPLETED"}', b'{"status":"AWAY"}', b'{"status":"BOOKED","version":9}', b'{"status":[]}'),
 )
 
@@ -102,6 +104,20 @@ async def test_a_booking_is_answered_again_whichever_way_it_comes_the_second_tim
     replays = [await told(server, "POST", "/appointments/book" + way, body, **headers) for way in ("", ROUND_ABOUT)]
     assert replays[0] == replays[1]
     assert (replays[0][0], replays[0][2]) == (first[0], first[2])
+
+
+async def test_a_body_that_comes_in_pieces_is_read_to_its_end(server: Server, clinic: Clinic) -> None:
+    patient = await server.patient()
+    body = json.dumps({"doctor_id": clinic.doctor_id, "reason": "cough"}).encode()
+
+    async def pieces() -> AsyncGenerator[bytes]:
+        for start in range(0, len(body), 10):
+            yield body[start : start + 10]
+            await asyncio.sleep(0.02)
+
+    headers = {"authorization": f"Bearer {patient.token}", "content-length": str(len(body))}
+    answer = await server.http.post("/appointments/book", content=pieces(), headers=headers)
+    assert (answer.status_code, answer.json()["reason"]) == (201, "cough")
 
 
 @pytest.mark.parametrize("host", ["evil host", "a/b", "user@host", "[::1]:80", "localhost:8000", "a_b"])

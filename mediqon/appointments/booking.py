@@ -95,9 +95,9 @@ async def sell(
 
 
 def _draft(order: Order, counters: "dict[DayKey, Counter]") -> Draft | Again | Problem:
-    if refusal := never_sold(order.key.day, order.now):
-        return refusal
-    return counters[order.key].draft(order) if order.key in counters else DayBusy(order.key)
+    if counter := counters.get(order.key):
+        return counter.draft(order)
+    return never_sold(order.key.day, order.now) or DayBusy(order.key)
 
 
 class Counter:

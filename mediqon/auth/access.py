@@ -25,7 +25,7 @@ def only(*roles: Role) -> Guard:
     """A guard that lets these roles pass. Raises Unauthenticated, InvalidToken or Forbidden."""
 
     async def guard(connection: Connection, _handler: BaseRouteHandler) -> None:  # Litestar gives others a thread
-        actor = authenticate(_authorization(connection.scope), connection)
+        actor = authenticate(header(connection.scope, b"authorization"), connection)
         connection.scope["state"]["actor"] = actor
         if actor.role not in roles:
             raise Forbidden
@@ -67,12 +67,6 @@ def _read(token: str, connection: Connection) -> Actor:
     return tokens.read(token, secrets=state.settings.jwt_secrets, now=now)
 
 
-def _authorization(scope: Scope) -> str | None:
-    """The header, without making all the others readable too."""
-    found = (value for name, value in scope["headers"] if name == b"authorization")
-    return next((value.decode("latin-1") for value in found), None)
-
-
 def _bearer(authorization: str | None) -> str:
     if not authorization:
         raise Unauthenticated
@@ -80,6 +74,14 @@ def _bearer(authorization: str | None) -> str:
     if scheme.lower() != "bearer" or not token:
         raise InvalidToken
     return token
+
+
+def header(scope: Scope, wanted: bytes) -> str | None:
+    """One header of a request, without making all the others readable too."""
+    for name, value in scope["headers"]:
+        if name == wanted:
+            return value.decode("latin-1")
+    return None
 
 
 def refuse_elsewhere(hospital_id: int, actor: Actor) -> None:

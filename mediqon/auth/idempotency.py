@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from litestar import Request, Response
 
+from mediqon.auth.access import header
 from mediqon.database import Connection, statements
 from mediqon.errors import IdempotencyMismatch, Malformed, Problem, Unavailable
 
@@ -41,7 +42,7 @@ ONCE = Attempt(NOBODY, "", [])
 
 async def attempt(request: Request[Any, Any, Any], user_id: int = NOBODY) -> Attempt:
     """What the request's `Idempotency-Key` header asks for. Raises Malformed when the key is too long."""
-    key = request.headers.get("idempotency-key", "")
+    key = header(request.scope, b"idempotency-key") or ""
     if len(key) > KEY_MAX_CHARACTERS or "\x00" in key:
         raise Malformed("Idempotency-Key", f"must have at most {KEY_MAX_CHARACTERS} characters")
     if not key:

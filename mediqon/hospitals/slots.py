@@ -108,6 +108,7 @@ class Sale:
         self._numbers.add(seat.number)
 
 
+@lru_cache(maxsize=4096)
 def instant(day: date, minute: int, timezone: str) -> datetime | None:
     """A local time of day as UTC; the first of the two where it is doubled.
 

@@ -12,7 +12,7 @@ from mediqon.auth.models import Actor
 from mediqon.database import Connection, statements
 from mediqon.errors import Malformed, NotFound, Problem, StaleVersion
 from mediqon.queues.models import DayImage, DayKey, Facts, Snapshot, Status, Visit
-from mediqon.queues.shown import Shown, Stir, newly_told
+from mediqon.queues.shown import Shown, Stir, instant, newly_told
 from mediqon.queues.views import Outlook, remember
 
 SQL = statements("queues")
@@ -207,7 +207,7 @@ def written(
     if left or rewritten:
         stay = [moved.pop(visit.id, visit) for visit in stay if visit.id not in left]
     after = msgspec.structs.replace(
-        facts.with_day(day or facts.day_image),
+        facts if day is None else facts.with_day(day),
         version=facts.version + versions,
         call_seq=facts.call_seq + sum(change.announces for change in changes),
         told_at=None,
@@ -220,8 +220,9 @@ def written(
         after = view.facts = msgspec.structs.replace(after, shown=view.shown, told_at=now)
         told = newly_told(facts.shown, after.shown)
     remember(view, now)
+    day_turned = (None, None) if day is None or day == facts.day_image else (facts.day_image, day)
     events = [
-        _event(facts, view, change, facts.version + min(number, versions), change.actor or actor, now, undoes)
+        _event(view, change, facts.version + min(number, versions), change.actor or actor, day_turned, undoes)
         for number, change in enumerate(changes, start=1)
     ]
     events[0] = msgspec.structs.replace(events[0], shown=told)
@@ -261,7 +262,8 @@ def _row(visit_id: int, image: msgspec.Struct) -> dict[str, object]:
 
 def _day_row(facts: Facts, shown: Sequence[Shown] | None) -> dict[str, object]:
     return {
-        **facts.key._asdict(),
+        "doctor_id": facts.doctor_id,
+        "day": facts.day,
         "version": facts.version,
         "call_seq": facts.call_seq,
         "shown": shown,
@@ -270,31 +272,29 @@ def _day_row(facts: Facts, shown: Sequence[Shown] | None) -> dict[str, object]:
 
 
 def _event(
-    before: Facts,
     view: Outlook,
     change: Change,
     version: int,
     actor: Actor | None,
-    now: datetime,
+    day_turned: tuple[DayImage | None, DayImage | None],
     undoes: int | None,
 ) -> Event:
     old, new = change.before, change.after
     visit = new or old
-    place = view.place(new) if new else None
-    day_changed = before.day_image != view.facts.day_image
+    told = view.told(new) if new else None
     return Event(
-        doctor_id=before.doctor_id,
-        day=before.day,
+        doctor_id=view.facts.doctor_id,
+        day=view.facts.day,
         queue_version=version,
         appointment_id=visit.id if visit else None,
-        at=now,
+        at=view.now,
         actor_id=actor.id if actor else None,
         verb=change.verb,
         from_status=old.status if old else None,
         to_status=new.status if new else None,
         reason=change.reason,
-        before=Snapshot(visit=old.image if old else None, day=before.day_image if day_changed else None),
-        after=Snapshot(visit=new.image if new else None, day=view.facts.day_image if day_changed else None),
-        promised_at=place.window.expected if place and place.window else None,
+        before=Snapshot(visit=old.image if old else None, day=day_turned[0]),
+        after=Snapshot(visit=new.image if new else None, day=day_turned[1]),
+        promised_at=instant(told.expected) if told else None,
         undoes=undoes,
     )

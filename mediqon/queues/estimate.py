@@ -14,8 +14,8 @@ import msgspec
 from mediqon.queues.chances import later_of, phi, remaining, wait_quantiles
 from mediqon.queues.habits import Habits
 from mediqon.queues.history import Kind
-from mediqon.queues.pace import Pace
-from mediqon.queues.prospects import Pending, Prediction, Room
+from mediqon.queues.pace import Pace, speed
+from mediqon.queues.prospects import Pending, Prediction, Room, alike
 
 FORGOTTEN_MEANS = 4.0
 """A visit open for so many means is a forgotten button: how long it still lasts is unknown."""
@@ -31,8 +31,7 @@ AWAITED, COMING = 8, 3
 """So many of those who are not here yet are followed at a time; the first of so many ends an idle time."""
 SURELY_COME, SHARE_STEP = 0.95, 0.02
 SOON = 0.5
-MARK_EVERY = 4
-INFLATION_MOST = 0.5
+MARK_EVERY = 2
 
 
 class Line(msgspec.Struct):
@@ -46,9 +45,11 @@ class Line(msgspec.Struct):
     begins: float
     rests: float
     unseen_until: float
+    looked: int = -1
+    """The farthest place that has had a say in it, other than those gone by."""
 
 
-class Awaited(msgspec.Struct):
+class Awaited(msgspec.Struct, frozen=True):
     """Somebody not here yet whom the pass has gone by: chance to show, share counted so far, arrival, length."""
 
     shows: float
@@ -92,12 +93,7 @@ class Pass:
         The part of the way that is the same as in a pass like this one is not gone again.
         """
         self.line, self.room, self.habits, self.pace, self.early = line, room, habits, pace, early
-        spread = habits.sigma2 + pace.variance
-        shared = room.side_by_side
-        self.means = [habits.scale * math.exp(mu + pace.shift + spread / 2) / shared for mu in habits.log_means]
-        self.relative = math.exp(habits.sigma2) - 1
-        self.turn = habits.turn / shared
-        self.inflation = 1 / (1 - min(habits.emergencies * self.means[0], INFLATION_MOST))
+        self.means, self.relative, self.turn, self.inflation = speed(habits, pace, room.side_by_side)
         self._last_here = max((index for index, each in enumerate(line) if each.slot is None), default=-1)
         self._marks = self._shared(like) if like is not None else []
         self._go_on(self._marks[-1] if self._marks else self._beginning())
@@ -118,12 +114,11 @@ class Pass:
         """Goes on from there."""
         self._first, self._found = mark.place, list[Prediction]()
         self.at, self.taken = msgspec.structs.replace(mark.at), [*mark.taken]
-        self.awaited = [msgspec.structs.replace(each) for each in mark.awaited]
+        self.awaited = [*mark.awaited]
         self._floor = mark.floor
 
     def _mark(self, index: int) -> Mark:
-        awaited = [msgspec.structs.replace(each) for each in self.awaited]
-        return Mark(index, msgspec.structs.replace(self.at), [*self.taken], awaited, self._floor)
+        return Mark(index, msgspec.structs.replace(self.at), [*self.taken], [*self.awaited], self._floor)
 
     def _shared(self, other: "Pass") -> list[Mark]:
         """The marks of another pass that this one would make too."""
@@ -132,9 +127,11 @@ class Pass:
             return []
         if self._last_here >= 0 and self.early != other.early:  # the marks keep what was told, from another now
             return []
-        pairs = enumerate(zip(self.line, other.line, strict=False))
-        same = next((index for index, (a, b) in pairs if a != b), min(len(self.line), len(other.line)))
-        return [mark for mark in other._marks if mark.place + COMING <= same + 1]  # each place looks at the next few
+        same = alike(self.line, other.line)
+        marks = [*other._marks]
+        while marks and max(marks[-1].place - 1, marks[-1].at.looked) >= same:
+            marks.pop()
+        return marks
 
     def _next(self, index: int) -> Prediction:
         if index % MARK_EVERY == 0 and index > self._first:
@@ -232,13 +229,13 @@ class Pass:
     def _let_in_late(self) -> None:
         """Those whom the pass has gone by because they were not here, and who will have come by now."""
         surely = False
-        for each in self.awaited:
+        for index, each in enumerate(self.awaited):
             share = phi((self.at.free - each.mean) / math.sqrt(self.at.spread + each.variance))
             if share > SURELY_COME:
                 share, surely = 1.0, True
             if share > each.counted + SHARE_STEP:
                 self._add(each.minutes, each.shows * (share - each.counted))
-                each.counted = share
+                self.awaited[index] = msgspec.structs.replace(each, counted=share)
         if surely:
             self.awaited = [each for each in self.awaited if each.counted < SURELY_COME]
 
@@ -279,6 +276,7 @@ class Pass:
         """Nobody is here: the doctor waits for the first of this one and the next to come."""
         if self.at.free > mean + 2 * math.sqrt(self.at.spread + variance):
             return
+        self.at.looked = index + COMING - 1
         first, spread = -mean, variance
         for following in self.line[index + 1 : index + COMING]:
             if following.slot is not None:

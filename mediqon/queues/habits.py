@@ -75,7 +75,7 @@ class Habits(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     def arrival(self, after_slot: float) -> Arrivals:
         """When somebody comes who is not here so many minutes after the slot (before it: below 0)."""
-        return self.arrivals[min(max(bisect_right(ARRIVAL_EDGES, after_slot), 0), len(ARRIVAL_EDGES))]
+        return self.arrivals[bisect_right(ARRIVAL_EDGES, after_slot)]
 
 
 @lru_cache(maxsize=512)

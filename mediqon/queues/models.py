@@ -162,7 +162,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     def visit(self, visit_id: int) -> Visit:
         """The visit of that id. Raises LookupError if it is not of this day."""
-        for visit in self.visits:
+        for visit in reversed(self.visits):  # most often the latest is asked for
             if visit.id == visit_id:
                 return visit
         raise LookupError(visit_id)

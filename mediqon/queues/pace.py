@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from mediqon.queues.habits import Habits
@@ -10,6 +11,7 @@ from mediqon.queues.history import Kind
 CLIP_SIGMAS = 2.5
 PACE_STEP = 1e-4
 """How much the variance of today's pace grows with each visit."""
+INFLATION_MOST = 0.5
 
 
 class Pace(NamedTuple):
@@ -32,3 +34,22 @@ def todays_pace(lengths: Sequence[tuple[Kind, float | None]], habits: Habits) ->
         shift += gain * min(max(residual, -clip), clip)
         variance *= 1 - gain
     return Pace(shift, variance)
+
+
+class Speed(NamedTuple):
+    """How fast the line moves: minutes of each kind of visit, their relative variance, minutes between two visits, and
+    what emergencies add."""
+
+    means: list[float]
+    relative: float
+    turn: float
+    inflation: float
+
+
+@lru_cache(maxsize=512)
+def speed(habits: Habits, pace: Pace, side_by_side: int) -> Speed:
+    """What habits and today's pace come to with so many patients seen at once."""
+    spread = habits.sigma2 + pace.variance
+    means = [habits.scale * math.exp(mu + pace.shift + spread / 2) / side_by_side for mu in habits.log_means]
+    inflation = 1 / (1 - min(habits.emergencies * means[0], INFLATION_MOST))
+    return Speed(means, math.exp(habits.sigma2) - 1, habits.turn / side_by_side, inflation)

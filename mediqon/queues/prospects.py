@@ -47,3 +47,11 @@ class Prediction(NamedTuple):
     left: float
     begins: float
     rests: float
+
+
+def alike(line: Sequence[object], other: Sequence[object]) -> int:
+    """How many of the first are the same in both."""
+    least = min(len(line), len(other))
+    if line[:least] == other[:least]:
+        return least
+    return next((index for index, (a, b) in enumerate(zip(line, other, strict=False)) if a != b), least)

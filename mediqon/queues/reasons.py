@@ -1,5 +1,6 @@
 """The sentence that explains a place in line, and the expected time in a few numbers. Touches nothing."""
 
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from mediqon.queues.models import PlaceRule, Priority, Status, Visit
@@ -16,11 +17,17 @@ def in_numbers(reason: Reason, timezone: str) -> str:
     if reason.rests:
         parts.append(f"break {reason.rests}")
     if reason.begins:
-        start = instant(reason.begins).astimezone(ZoneInfo(timezone))
-        return f"{' + '.join(parts) or 'First'}, if the doctor starts at about {start:%H:%M}."
+        start = _clock(reason.begins, timezone)
+        return f"{' + '.join(parts) or 'First'}, if the doctor starts at about {start}."
     if reason.ahead * reason.each + reason.left + reason.rests < NEXT_MINUTES:
         return "You are next."
     return f"{' + '.join(parts)}."
+
+
+@lru_cache(maxsize=1024)
+def _clock(minute: int, timezone: str) -> str:
+    """A minute since 1970 as a clock at the hospital shows it: the same for everybody in a line."""
+    return f"{instant(minute).astimezone(ZoneInfo(timezone)):%H:%M}"
 
 
 def sentence(visit: Visit, ahead: int | None, reason: Reason | None, timezone: str, *, public: bool) -> str:

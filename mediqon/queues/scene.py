@@ -15,7 +15,7 @@ from mediqon.queues.history import History, Kind
 from mediqon.queues.lessons import sensible
 from mediqon.queues.models import DayKey, Facts, Priority, QueueState, Status, Visit
 from mediqon.queues.pace import todays_pace
-from mediqon.queues.prospects import Pending, Room
+from mediqon.queues.prospects import Pending, Room, alike
 
 NOTHING_LEARNT = History()
 LONG_BEFORE = timedelta(hours=12)
@@ -30,23 +30,24 @@ def predictions(facts: Facts, line: Sequence[Visit], now: datetime) -> Pass | No
     if not line or resting or facts.state is QueueState.CLOSED or local_day(now, facts.timezone) > facts.day:
         return None
     known = habits(facts.history or NOTHING_LEARNT, facts.slot_minutes)
-    since = _long_before(facts, now)
+    begun = any(visit.called_at for visit in facts.visits)
+    since = None if begun else _long_before(facts, now)
     if since is not None:
         return _early(facts, line, since, now, known)
     lengths = _lengths(facts.visits, known)
-    room = _room(facts, now, len(lengths))
+    room = _room(facts, now, len(lengths), begun=begun)
     return Pass([_pending(visit, now) for visit in line], room, known, todays_pace(lengths, known))
 
 
 def _early(facts: Facts, line: Sequence[Visit], since: datetime, now: datetime, known: Habits) -> Pass:
     """Goes on from where the booking before this one had come: nobody has been called yet."""
     before = _passes.pop(facts.key, None)
-    same = _same(line, before.line) if before and before.since == since else 0
+    same = alike(line, before.line) if before and before.since == since else 0
     known_ones = before.told.line[:same] if before else ()
     pending = [*known_ones, *(_pending(visit, since) for visit in line[same:])]
     told = Pass(
         pending,
-        _room(facts, since, 0),
+        _room(facts, since, 0, begun=False),
         known,
         todays_pace((), known),
         early=_minutes(since, now),
@@ -70,16 +71,10 @@ _passes: OrderedDict[DayKey, Early] = OrderedDict()
 """The latest pass of days to come: the next booking goes on from where the one before it had come."""
 
 
-def _same(line: Sequence[Visit], other: Sequence[Visit]) -> int:
-    """How many of the first are the same in both."""
-    pairs = enumerate(zip(line, other, strict=False))
-    return next((index for index, (a, b) in pairs if a is not b), min(len(line), len(other)))
-
-
 def _long_before(facts: Facts, now: datetime) -> datetime | None:
-    """The same instant for whoever looks long before the day begins, when it matters no more how long; null later."""
+    """The same instant for whoever looks long before a day begins, when it matters no more how long; null later."""
     opened, _ = working_day(facts.day, facts.timezone, facts.hours)
-    if opened is None or any(visit.called_at for visit in facts.visits):
+    if opened is None:
         return None
     instant = min(opened, _first_slot(facts) or opened) - LONG_BEFORE
     return instant if instant > now else None
@@ -111,8 +106,7 @@ def length(visit: Visit) -> float | None:
     return (visit.ended_at - visit.called_at).total_seconds() / 60
 
 
-def _room(facts: Facts, now: datetime, seen: int) -> Room:
-    begun = any(visit.called_at for visit in facts.visits)
+def _room(facts: Facts, now: datetime, seen: int, *, begun: bool) -> Room:
     inside = rules.in_room(facts.visits) if begun else []
     rooms = facts.settings.rooms
     lasted = None

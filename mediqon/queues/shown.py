@@ -102,12 +102,13 @@ def show(
 ) -> Shown:
     """What to show after `before`. `slot`: no call is promised before it."""
     clock = now.timestamp() / 60
-    floor = -math.inf if slot is None else slot.timestamp() / 60
     still = patience(told.expected, stir)
     expected = _kept(before and before.expected, clock, told.expected, still, _nearest)
     earliest = _kept(before and before.earliest, clock, told.low, EDGE_PATIENCE * still, _down)
     latest = _kept(before and before.latest, clock, told.high, EDGE_PATIENCE * still, _up)
-    expected, latest = math.ceil(max(expected, floor)), math.ceil(max(latest, floor))
+    if slot is not None:
+        begins = math.ceil(slot.timestamp() / 60)
+        expected, latest = max(expected, begins), max(latest, begins)
     earliest = max(min(earliest, expected), math.ceil(clock))
     return Shown(
         visit_id,

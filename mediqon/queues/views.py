@@ -23,6 +23,7 @@ from mediqon.queues.reasons import sentence
 from mediqon.queues.shown import Shown, Stir, Window, in_order, instant, show
 from mediqon.queues.tidings import tidings
 
+HERE, AWAITED = Status.CHECKED_IN, Status.BOOKED  # Python 3.11 is slow to find them
 RECENT_TOKENS = 5
 JUST_TOLD = timedelta(seconds=5)
 """So long, within its minute, what a change told is shown as it is. Clocks of two hosts may differ a little."""
@@ -49,15 +50,20 @@ class Outlook:
 
     def __init__(self, facts: Facts, now: datetime, stir: Stir = Stir.CLOCK) -> None:
         self.facts, self.now, self._stir = facts, now, stir
-        self.now_serving = rules.in_room(facts.visits)
         self._line = rules.line(facts.visits)
-        here, awaited = Status.CHECKED_IN, Status.BOOKED  # Python 3.11 is slow to find them
-        self.waiting = [visit for visit in self._line if visit.status is here]
-        self.booked = [visit for visit in self._line if visit.status is awaited]
+        self.waiting = [visit for visit in self._line if visit.status is HERE]
         self._index = {visit.id: index for index, visit in enumerate(self._line)}
         self.ahead = self._index | {visit.id: index for index, visit in enumerate(self.waiting)}
         self._before = {each.visit_id: each for each in facts.shown}
         self._told = self._before.copy() if stir is Stir.CLOCK and stands(facts.told_at, now) else {}
+
+    @cached_property
+    def now_serving(self) -> list[Visit]:
+        return rules.in_room(self.facts.visits)
+
+    @cached_property
+    def booked(self) -> list[Visit]:
+        return [visit for visit in self._line if visit.status is AWAITED]
 
     @cached_property
     def _predictions(self) -> Pass | None:
@@ -72,12 +78,11 @@ class Outlook:
         return Place(ahead, told and told.window)
 
     def told(self, visit: Visit) -> Shown | None:
-        """What the holder of a visit in line is told, holding on to what was shown before."""
-        if (known := self._told.get(visit.id)) is not None or self._predictions is None:
+        """What the holder of a visit in line is told, holding on to what was shown before; null for everybody else."""
+        if (known := self._told.get(visit.id)) is not None or visit.id not in self.ahead or self._predictions is None:
             return known
-        if visit.status is Status.BOOKED:
-            self._told[visit.id] = self._show(visit)
-            return self._told[visit.id]
+        if visit.status is AWAITED:
+            return self._told.setdefault(visit.id, self._show(visit))
         ahead: Shown | None = None
         for each in self.waiting[: self.ahead[visit.id] + 1]:
             if each.id not in self._told:
@@ -218,7 +223,7 @@ def appointment(outlook: Outlook, visit: Visit) -> Appointment:
         expected_at=window.expected if window else None,
         expected_from=window.earliest if window else None,
         expected_to=window.latest if window else None,
-        why=why(outlook, visit),
+        why=sentence(visit, place and place.ahead, window and window.reason, outlook.facts.timezone, public=False),
     )
 
 
@@ -227,6 +232,7 @@ def token_view(outlook: Outlook, visit: Visit, *, stale: bool) -> TokenView:
     facts = outlook.facts
     place = outlook.place(visit)
     window = place.window if place and not stale else None
+    reason = place.window.reason if place and place.window else None
     headline, advice = tidings(facts, visit, place.ahead if place else None, now=outlook.now)
     return TokenView(
         token=visit.token,
@@ -242,7 +248,7 @@ def token_view(outlook: Outlook, visit: Visit, *, stale: bool) -> TokenView:
         expected_from=window.earliest if window else None,
         expected_to=window.latest if window else None,
         be_here_by=window.here_by if window and visit.status is Status.BOOKED else None,
-        why=why(outlook, visit, public=True),
+        why=sentence(visit, place and place.ahead, reason, facts.timezone, public=True),
         message=message(facts, outlook.now),
         state=facts.state,
         delay_minutes=facts.delay_minutes,
@@ -264,13 +270,6 @@ def _because(place: Place | None) -> Because | None:
     reason = place.window.reason
     begins = instant(reason.begins) if reason.begins else None
     return Because(ahead=reason.ahead, each=reason.each, left=reason.left, rests=reason.rests, begins=begins)
-
-
-def why(outlook: Outlook, visit: Visit, *, public: bool = False) -> str:
-    """One sentence that explains the place in line; the `public` one never speaks of priority."""
-    place = outlook.place(visit)
-    reason = place.window.reason if place and place.window else None
-    return sentence(visit, place and place.ahead, reason, outlook.facts.timezone, public=public)
 
 
 def _recent(facts: Facts) -> list[str]:

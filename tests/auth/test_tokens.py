@@ -63,6 +63,10 @@ FORGED: dict[str, Forge] = {
     "expiry in words": having(exp="tomorrow"),
     "expiry null": having(exp=None),
     "long expired": having(exp=1),
+    "an expiry that never comes": having(exp=float("nan")),
+    "a session that is no session": having(sid="mine"),
+    "not good yet": having(nbf=4_000_000_000),
+    "a claim that is not ours": having(admin=True),
 }
 
 
