@@ -72,8 +72,8 @@ async def sell(
     keys = {order.key for order in orders if never_sold(order.key.day, order.now) is None}
     locked = await days.lock_all(conn, keys, known, wait=wait)
     now = max(order.now for order in orders)
-    counters = {key: await _counter(conn, facts, now, sure=sure) for key, facts in locked.items()}
-    drafts = [_draft(order, counters) for order in orders]
+    stocks = {key: await _stock(conn, facts, now, sure=sure) for key, facts in locked.items()}
+    drafts = [_draft(order, stocks) for order in orders]
     rows = await conn.fetch(SQL.sell_seats, [_row(each, locked) for each in drafts if isinstance(each, Draft)])
     sold = {row["code"]: row for row in rows}
     changes: dict[DayKey, list[Change]] = {}
@@ -90,17 +90,17 @@ async def sell(
     await days.close_untouched(conn, [facts for key, facts in locked.items() if key not in written])
     after = {key: each.facts for key, each in written.items()}
     for key, facts in after.items():
-        _keep(counters[key], facts)
+        _keep(stocks[key], facts)
     return [_outcome(draft, sold, after, now) for draft in drafts]
 
 
-def _draft(order: Order, counters: "dict[DayKey, Counter]") -> Draft | Again | Problem:
-    if counter := counters.get(order.key):
-        return counter.draft(order)
+def _draft(order: Order, stocks: "dict[DayKey, Stock]") -> Draft | Again | Problem:
+    if stock := stocks.get(order.key):
+        return stock.draft(order)
     return never_sold(order.key.day, order.now) or DayBusy(order.key)
 
 
-class Counter:
+class Stock:
     """What can still be sold of one locked day: for a row of people, then for the next if nothing else has changed."""
 
     def __init__(self, facts: Facts, sold: Iterable[Sold]) -> None:
@@ -157,25 +157,25 @@ class Counter:
             raise already_booked(self._open[order.actor.id])
 
 
-_counters: OrderedDict[DayKey, Counter] = OrderedDict()
+_stocks: OrderedDict[DayKey, Stock] = OrderedDict()
 """Of the days that were sold last, in this process."""
-COUNTERS_MAX = 512
+STOCKS_MAX = 512
 
 
-async def _counter(conn: Connection, facts: Facts, now: datetime, *, sure: bool) -> Counter:
-    counter = _counters.pop(facts.key, None)
-    if counter is None or counter.facts is not facts or sure:
-        counter = Counter(facts, await _sold(conn, facts, sure=sure))
-    counter.begin(now)
-    return counter
+async def _stock(conn: Connection, facts: Facts, now: datetime, *, sure: bool) -> Stock:
+    stock = _stocks.pop(facts.key, None)
+    if stock is None or stock.facts is not facts or sure:
+        stock = Stock(facts, await _sold(conn, facts, sure=sure))
+    stock.begin(now)
+    return stock
 
 
-def _keep(counter: Counter, facts: Facts) -> None:
+def _keep(stock: Stock, facts: Facts) -> None:
     """For whoever books next; if what has been written is not committed, nobody will meet these facts again."""
-    if counter.has_sold(facts):
-        _counters[facts.key] = counter
-        if len(_counters) > COUNTERS_MAX:
-            _counters.popitem(last=False)
+    if stock.has_sold(facts):
+        _stocks[facts.key] = stock
+        if len(_stocks) > STOCKS_MAX:
+            _stocks.popitem(last=False)
 
 
 async def _sold(conn: Connection, facts: Facts, *, sure: bool) -> list[Sold]:

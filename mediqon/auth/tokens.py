@@ -63,7 +63,7 @@ def _verified(token: str, secrets: tuple[str, ...]) -> Actor:
 
 
 class Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an access token of ours says, all of it."""
+    """What an access token of ours says, all of it: a new claim is given out once every process knows it."""
 
     iss: Literal["mediqon"]
     aud: Literal["mediqon"]

@@ -54,7 +54,7 @@ def _fan_out(site: Site, scale: Scale, fan: Fan) -> Iterator[Sample]:
     bare = _floor(site, fan, screens.frame_bytes, scale.floor_seconds)
     counts = _counts(result, screens) | {"frame_bytes": screens.frame_bytes}
     yield _sample(
-        f"{fan}, facts in Redis → all screens", "k deliveries/s", _rate(result), {"send loop": _rate(bare)}, counts
+        f"{fan}, told over Redis → all screens", "k deliveries/s", _rate(result), {"send loop": _rate(bare)}, counts
     )
     if fan.days > 1:
         yield _sample(
