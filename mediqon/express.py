@@ -12,13 +12,12 @@ from typing import Any, NamedTuple, TypeAlias, cast
 import msgspec
 from litestar import Litestar, Response
 from litestar.di import Provide
-from litestar.exceptions import InternalServerException
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import Empty, HTTPReceiveMessage, HTTPScope, Receive, Send
 
 from mediqon import logs
 from mediqon.auth.noted import note_success
-from mediqon.given import Request
+from mediqon.given import CutOff, Request
 from mediqon.problem_json import answer_problem
 
 PARAMETER = re.compile(r"\\\{(\w+):int\\\}")
@@ -54,14 +53,14 @@ class Short(Request):
     """A request whose body is as long as was announced, and no longer than usual."""
 
     async def body(self) -> bytes:
-        """The whole of it. Raises InternalServerException where the client leaves."""
+        """The whole of it. Raises CutOff."""
         if self._body is Empty:
             parts: list[bytes] = []
             more = True
             while more:
                 event = cast("HTTPReceiveMessage", await self.receive())
                 if event["type"] == "http.disconnect":
-                    raise InternalServerException("the client has left")
+                    raise CutOff
                 parts.append(event["body"])
                 more = event["more_body"]
             self._body = b"".join(parts)

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import litestar
 import msgspec
 from litestar.di import NamedDependency
+from litestar.exceptions import InternalServerException
 
 from mediqon import database
 from mediqon.auth import ended, models
@@ -26,8 +27,22 @@ Now: TypeAlias = NamedDependency[datetime]
 """What time it is, UTC."""
 
 
+class CutOff(Malformed):
+    """The client left before the end of its request."""
+
+    def __init__(self) -> None:
+        super().__init__("body", "ends too early")
+
+
 class Request(litestar.Request[Any, Any, Any]):
     """Bodies are taken at their word: where a number is asked for, `"1"` is refused. Litestar would convert it."""
+
+    async def body(self) -> bytes:
+        """The whole of it. Raises CutOff."""
+        try:
+            return await super().body()
+        except InternalServerException:
+            raise CutOff from None
 
     async def json(self) -> Any:
         """The body as the type of the handler's `data`. Raises Malformed."""

@@ -13,11 +13,13 @@ from builders import Answer, Clinic, Server
 from mediqon.app import create_app
 from mediqon.database import connection
 from mediqon.settings import Settings
+from test_metrics import figures
 
 pytestmark = pytest.mark.anyio
 
 ROUND_ABOUT = "?way=round"
 """A query: no lane serves such a request."""
+ANSWERED = 'mediqon_http_requests_total{{method="POST",route="/appointments/book",status="{}"}}'
 OF_ITS_OWN = {"date", "x-request-id"}
 BODIES: tuple[bytes, ...] = (
     *(b"", b"null", b"[]", b"{", b"\xff", b'"', b"1" * 70_000, b"[" * 5_000, b'{"doctor_id":"1"}', b'{"doctor_id":-1}'),
@@ -118,6 +120,27 @@ async def test_a_body_that_comes_in_pieces_is_read_to_its_end(server: Server, cl
     headers = {"authorization": f"Bearer {patient.token}", "content-length": str(len(body))}
     answer = await server.http.post("/appointments/book", content=pieces(), headers=headers)
     assert (answer.status_code, answer.json()["reason"]) == (201, "cough")
+
+
+@pytest.mark.parametrize("way", ["", ROUND_ABOUT])
+async def test_who_leaves_before_the_end_of_a_request_has_asked_for_nothing_and_is_no_failure(
+    server: Server, clinic: Clinic, way: str
+) -> None:
+    body = json.dumps({"doctor_id": clinic.doctor_id, "patient": {"name": "Walter"}})
+    lines = [f"POST /appointments/book{way} HTTP/1.1", f"Authorization: Bearer {clinic.reception.token}"]
+    lines += ["Host: clinic.example", "Content-Type: application/json", f"Content-Length: {len(body) + 1}", "", body]
+    host, port = server.url.removeprefix("http://").split(":")
+    before = await figures(server)
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.write("\r\n".join(lines).encode())
+    await writer.drain()
+    await asyncio.sleep(0.1)
+    writer.close()
+    async with asyncio.timeout(5):
+        while not (after := await figures(server)).since(before, ANSWERED.format(400)):
+            await asyncio.sleep(0.05)
+    assert after.since(before, ANSWERED.format(500)) == 0
+    assert (await clinic.reception.today(clinic.doctor_id))["booked"] == []
 
 
 @pytest.mark.parametrize("host", ["evil host", "a/b", "user@host", "[::1]:80", "localhost:8000", "a_b"])

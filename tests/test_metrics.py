@@ -73,6 +73,14 @@ async def test_bookings_transitions_and_refusals_are_counted_when_they_are_done(
     assert {name: after.since(before, name) for name in told} == told
 
 
+def test_what_is_done_together_is_counted_one_by_one() -> None:
+    before, seats = Figures(metrics.exposition().decode()), 'mediqon_bookings_total{kind="seat"}'
+    with metrics.counted_when_done():
+        metrics.count_changes([("book", None, "BOOKED")] * 2)
+        metrics.count_changes([("book", None, "BOOKED")])
+    assert Figures(metrics.exposition().decode()).since(before, seats) == 3
+
+
 @pytest.mark.anyio
 async def test_what_is_rolled_back_is_not_counted() -> None:
     before = Figures(metrics.exposition().decode())

@@ -73,12 +73,13 @@ def test_whoever_books_months_ahead_is_expected_as_whoever_books_the_day_before(
     st.lists(st.integers(0, 50), max_size=5),
     st.lists(st.integers(8, 60), min_size=1, max_size=5),
     st.integers(2, 60),
+    st.sampled_from((1.0, 5.0, 15.0)),
 )
 def test_a_pass_that_goes_on_from_another_says_what_one_from_the_beginning_says(
-    first: list[int], more: list[int], asked: list[int], here: int
+    first: list[int], more: list[int], asked: list[int], here: int, apart: float
 ) -> None:
     def line(slots: list[int]) -> list[Pending]:
-        times = [(slot, 720.0 + 15 * slot) for slot in sorted(slots)]
+        times = [(slot, 720.0 + apart * slot) for slot in sorted(slots)]
         return [Pending(slot=None if slot % here == 0 else time, due=time) for slot, time in times]
 
     room, pace = Room(opens=720.0, breaks=[(840.0, 870.0)]), Pace(0.0, HABITS.tau2)
@@ -86,7 +87,7 @@ def test_a_pass_that_goes_on_from_another_says_what_one_from_the_beginning_says(
     _ = before[len(first) - 1]
     after = Pass(line(first + more), room, HABITS, pace, early=30.0, like=before)
     fresh = Pass(line(first + more), room, HABITS, pace, early=30.0)
-    for index in (each for each in asked if each < len(first + more)):
+    for index in (len(first + more) - 1, *(each for each in asked if each < len(first + more))):
         assert after[index] == fresh[index]
 
 

@@ -137,6 +137,13 @@ def test_a_booking_right_after_a_change_is_told_a_time_and_all_others_are_worked
     assert (drawn(sold, NINE).tokens[-1].token, sold.shown) == ("A-009", facts.shown)
 
 
+def test_a_day_to_come_that_begins_earlier_than_it_did_is_told_as_if_nobody_had_looked_before() -> None:
+    facts, now = a_day(), EIGHT - timedelta(days=3)
+    assert Outlook(facts, now).shown
+    sooner = msgspec.structs.replace(facts, hours=(Hours(480, 1020, 1),), version=facts.version + 1)
+    assert Outlook(sooner, now).shown == Outlook(msgspec.structs.replace(sooner, doctor_id=99), now).shown
+
+
 def test_what_is_told_next_holds_on_to_what_was_but_is_worked_out_anew() -> None:
     facts = after(a_day(), "come", 0, NINE)
     late = after(facts, "late", 5, NINE + timedelta(seconds=1))
