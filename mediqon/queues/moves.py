@@ -126,8 +126,8 @@ def _serve(
     """What comes of one order, to a day as those before it leave it; what is to be written is added."""
     if key is None:
         return NotFound()
-    if key not in locked:
-        return DayBusy(key)
+    if key not in locked or (isinstance(order, NextCall) and any(each.facts.key == key for each in written)):
+        return DayBusy(key)  # whom a call-next would move, the one before it has nearly always moved
     facts = locked[key]
     try:
         if isinstance(order, NextCall):
