@@ -110,7 +110,7 @@ def _provided(dependency: Provide) -> Provided:
 def _is_usual(scope: dict[str, Any], lane: Lane) -> bool:
     headers = dict(scope["headers"])
     length = headers.get(b"content-length", b"0")
-    if (length != b"0") is not lane.wants_body or not USUAL_LENGTH.fullmatch(length):
+    if b"transfer-encoding" in headers or (length != b"0") is not lane.wants_body or not USUAL_LENGTH.fullmatch(length):
         return False
     return USUAL_HOST.fullmatch(headers.get(b"host", b"")) is not None
 

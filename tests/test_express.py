@@ -61,6 +61,7 @@ def test_each_of_the_busiest_routes_has_a_lane_and_a_query_has_none(method: str,
     assert lanes.lane(scope) is not None
     assert lanes.lane(scope | {"query_string": ROUND_ABOUT[1:].encode()}) is None
     assert lanes.lane(scope | {"path": path + "/"}) is None
+    assert lanes.lane(scope | {"headers": [*headers, (b"transfer-encoding", b"chunked")]}) is None
 
 
 async def test_every_refusal_is_the_same_on_a_lane_and_the_way_round(server: Server, clinic: Clinic) -> None:
@@ -90,10 +91,13 @@ async def test_what_is_done_is_told_the_same_on_a_lane_and_the_way_round(server:
         booked = await patient.ask("POST", f"/appointments/book{way}", asked)
         path = f"/appointments/{booked['id']}/status{way}"
         came = await patient.ask("PATCH", path, {"status": "CHECKED_IN"})
+        called = await clinic.doctor.ask("POST", f"/queues/{clinic.doctor_id}/call-next{way}", {"version": None})
+        again = await clinic.doctor.ask("POST", f"/appointments/{booked['id']}/recall{way}")
         held = await clinic.doctor.ask("PATCH", path, {"status": "ON_HOLD"})
-        told_of.append([(each.status, _named(each), [*each]) for each in (booked, came, held)])
+        assert called["called"]["id"] == booked["id"]
+        told_of.append([(each.status, _named(each), [*each]) for each in (booked, came, called, again, held)])
     assert told_of[0] == told_of[1]
-    assert [status for status, *_ in told_of[0]] == [201, 200, 200]
+    assert [status for status, *_ in told_of[0]] == [201, 200, 200, 200, 200]
 
 
 async def test_a_booking_is_answered_again_whichever_way_it_comes_the_second_time(

@@ -11,6 +11,7 @@ from mediqon.bench.callers import Line
 from mediqon.bench.wire import Address, dial
 from mediqon.live import news
 from mediqon.live.channels import day_channel
+from mediqon.live.hub import Frame
 from mediqon.queues.models import Facts
 from mediqon.queues.views import Outlook, public_frame
 
@@ -70,8 +71,8 @@ class Bulletin:
 
     def publish(self, day: int) -> None:
         now, frame = datetime.now(UTC), self._frames[day]
-        self._frames[day] = frame = msgspec.structs.replace(frame, version=frame.version + 1, sent_at=now)
-        drawn = news.drawn(now, msgspec.json.encode(frame))
+        self._frames[day] = frame = msgspec.structs.replace(frame, version=frame.version + 1)
+        drawn = news.drawn(now, Frame.of(frame, now).bytes)
         message = msgspec.msgpack.encode(self._days[day] | {"version": frame.version, "told_at": now} | drawn)
         self._socket.sendall(_command(b"PUBLISH", self._channels[day], message))
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -17,9 +18,10 @@ from mediqon.auth.models import Actor, Role
 from mediqon.database import LOST, Connection, connection, open_pool
 from mediqon.errors import Problem
 from mediqon.live.feed import Feed
+from mediqon.queues import desk
 from mediqon.queues.counter import AT_ONCE, Counter, Told
 from mediqon.queues.days import Known
-from mediqon.queues.models import DayKey
+from mediqon.queues.models import DayKey, Facts
 from mediqon.settings import Settings
 from test_locks import holding, waiting
 from wire import wire_to
@@ -30,6 +32,7 @@ TODAY, TOMORROW = "2026-11-23", "2026-11-24"
 PROMPT_SECONDS = 1.0
 FROZEN_SECONDS = 15.0
 CROWD = 1000
+PRESSES = 16
 BUSY = "select from queues where doctor_id = $1 for update"
 
 
@@ -108,6 +111,23 @@ async def test_a_busy_day_keeps_nobody_of_another_doctor_from_being_called(serve
         assert not any(each.done() for each in held_up)
     tokens = [answer["called"] and answer["called"]["token"] for answer in await asyncio.gather(*held_up)]
     assert sorted(tokens, key=str) == ["A-W01", None]
+
+
+async def test_each_of_many_presses_at_one_desk_is_worked_out_once(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(PRESSES):
+        await clinic.reception.walk_in(clinic.doctor_id)
+    worked_out, call_next = list[Facts](), desk.call_next
+
+    def counted(facts: Facts, **asked: Any) -> desk.Next:
+        worked_out.append(facts)
+        return call_next(facts, **asked)
+
+    monkeypatch.setattr(desk, "call_next", counted)
+    presses = await asyncio.gather(*(clinic.doctor.call_next(clinic.doctor_id) for _ in range(PRESSES)))
+    assert len({press["called"]["id"] for press in presses}) == PRESSES
+    assert len(worked_out) == PRESSES
 
 
 async def test_a_call_on_a_day_that_nobody_has_touched_leaves_no_trace(server: Server, clinic: Clinic) -> None:
