@@ -159,7 +159,11 @@ def open_pool(settings: Settings) -> "Pool":
 
 @asynccontextmanager
 async def reading(pool: "Pool") -> AsyncGenerator["Connection"]:
-    """A connection of the pool, waited for within limits. Raises one of LOST."""
+    """A connection of the pool, waited for within limits. Raises one of LOST.
+
+    A server that is frozen, or that another has taken the place of, answers on no connection: once it fails to answer
+    on one the others are given up too, or each would cost somebody COMMAND_SECONDS.
+    """
     asked = time.perf_counter()
     try:
         conn = await pool.acquire(timeout=ACQUIRE_SECONDS)
@@ -169,6 +173,9 @@ async def reading(pool: "Pool") -> AsyncGenerator["Connection"]:
     metrics.POOL_WAITS.observe(time.perf_counter() - asked)
     try:
         yield conn
+    except TimeoutError:
+        await pool.expire_connections()
+        raise
     finally:
         await pool.release(conn)
 

@@ -9,7 +9,8 @@ import sys
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from datetime import UTC, datetime, timedelta
-from shutil import rmtree
+from pathlib import Path
+from shutil import disk_usage, rmtree
 from typing import Any
 from uuid import uuid4
 
@@ -33,6 +34,10 @@ examples.load_profile("any machine")
 
 TEMPLATE = "mediqon_template"
 READY_SECONDS = 10
+MEMORY_DISK, ENOUGH_BYTES = Path("/dev/shm"), 4 << 30
+
+if "TMPDIR" not in os.environ and MEMORY_DISK.is_dir() and disk_usage(MEMORY_DISK).free > ENOUGH_BYTES:
+    os.environ["TMPDIR"], tempfile.tempdir = str(MEMORY_DISK), None  # a new database takes 10 ms there, 300 on a disk
 
 SERVERS = """
 import asyncio, sys

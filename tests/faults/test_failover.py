@@ -17,8 +17,10 @@ from postgres_pair import Pair, postgres_pair
 pytestmark = pytest.mark.anyio
 
 CLIENTS = 3
+CONNECTIONS = 8
+"""Of the server's pool at most; none of them is ever answered again once the primary is frozen."""
 QUIET_SECONDS = 1.0
-RECOVERY_SECONDS = 10.0
+RECOVERY_SECONDS = 12.0
 
 
 @pytest.fixture
@@ -34,6 +36,7 @@ async def test_after_a_replica_is_promoted_clients_go_on_and_everything_acknowle
 ) -> None:
     async with serving(pair.settings, clock) as server:
         clinic = await open_clinic(server, timezone="UTC", slot_minutes=5)
+        await asyncio.gather(*(clinic.reception.get(f"/appointments/{number}") for number in range(CONNECTIONS)))
         async with database.connection(pair.settings) as conn:
             before = await versions(conn)
         history = History(clinic, [clinic.doctor_id], seed=5)
