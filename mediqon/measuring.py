@@ -56,14 +56,12 @@ async def watch_loop() -> None:
 
 async def watch_feed(feed: Feed, traffic: Traffic = TRAFFIC) -> None:
     """Copies for ever what the live engine counts."""
-    sent = skipped = polls = repairs = 0
     while True:
-        metrics.FRAMES_SENT.inc(traffic.frames_sent - sent)
-        metrics.FRAMES_SKIPPED.inc(traffic.frames_skipped - skipped)
-        metrics.POLLS.inc(traffic.polls - polls)
-        metrics.REPAIRS.inc(traffic.repairs - repairs)
-        sent, skipped, polls = traffic.frames_sent, traffic.frames_skipped, traffic.polls
-        repairs = traffic.repairs
+        sent, skipped, polls, repairs = traffic.news()
+        metrics.FRAMES_SENT.inc(sent)
+        metrics.FRAMES_SKIPPED.inc(skipped)
+        metrics.POLLS.inc(polls)
+        metrics.REPAIRS.inc(repairs)
         metrics.SOCKETS.set(traffic.sockets)
         metrics.BUS_HEALTHY.set(feed.redis_healthy)
         if feed.redis_healthy:

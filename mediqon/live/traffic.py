@@ -1,10 +1,13 @@
 """What the live engine counts of itself: plain numbers, because millions of frames a minute pass here."""
 
+from operator import sub
+
 
 class Traffic:
     """Of one process, since it started. Copied into the metrics once a second; adding to it costs nothing."""
 
     def __init__(self) -> None:
+        self._told = (0, 0, 0, 0)
         self.sockets = 0
         """Open now."""
         self.frames_sent = 0
@@ -14,6 +17,12 @@ class Traffic:
         """Public reads answered in front of the application, which are not among its requests."""
         self.repairs = 0
         """Days that the version sweep had to read anew, because no message told of their change."""
+
+    def news(self) -> tuple[int, int, int, int]:
+        """Frames sent and skipped, polls and repairs since this was last asked."""
+        before, self._told = self._told, (self.frames_sent, self.frames_skipped, self.polls, self.repairs)
+        sent, skipped, polls, repairs = map(sub, self._told, before)
+        return sent, skipped, polls, repairs
 
 
 TRAFFIC = Traffic()

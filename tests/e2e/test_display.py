@@ -15,6 +15,7 @@ from walk import frame, now_serving, waiting
 pytestmark = pytest.mark.anyio
 
 NOT_LIVE_AFTER = "00:16"
+AGAIN_AFTER = "00:06"
 LOUDSPEAKER = """
     // The browser's own voice, replaced by a notebook: what is said, and whether two things are said at once.
     window.said = [];
@@ -189,6 +190,20 @@ class TestMemory:
         await wall.reload()
         await expect(now_serving(wall)).to_have_text("A-W02")
         await expect(wall.get_by_role("status")).to_have_text("Live")
+
+    @pytest.mark.parametrize("lost", ["/web/display/sound.js", "/web/display/texts/es.js", "/web/display/page.css"])
+    async def test_a_file_that_did_not_arrive_is_fetched_again_without_anybody(
+        self, devices: Devices, cable: Cable, clinic: Clinic, lost: str
+    ) -> None:
+        wall = await devices.open(f"{cable.url}/", clock=True)
+        await wall.context.route(f"**{lost}", lambda route: route.abort(), times=1)
+        await wall.goto(f"{cable.url}/display/{(await clinic.display())['key']}")
+        cable.unplug()
+        await wall.clock.run_for(AGAIN_AFTER)
+        cable.plug(clinic.server.url)
+        await wall.clock.run_for(AGAIN_AFTER)
+        await expect(wall.get_by_role("status")).to_have_text("Live")
+        await wall.wait_for_function("getComputedStyle(document.body).display === 'grid'")  # with its styles
 
     async def test_it_moves_a_little_so_that_nothing_burns_in(
         self, devices: Devices, server: Server, clinic: Clinic

@@ -29,7 +29,7 @@ let liveness = { live: false, connecting: true };
 const announcer = new Announcer(drawSound);
 
 const languages = document.body.dataset.languages.split(" ").filter(Boolean);
-const all = await speakInTurn(languages.length ? languages : (before?.languages ?? []), (turn) => {
+const all = speakInTurn(languages.length ? languages : (before?.languages ?? []), (turn) => {
   texts = turn;
   draw();
 });
