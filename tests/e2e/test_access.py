@@ -1,7 +1,7 @@
 """Everybody can use every page: axe on each in each state, zoom, touch, motion, weight, both themes."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 from playwright.async_api import Browser, Page, ViewportSize, expect
@@ -66,16 +66,16 @@ async def ready(page: Page) -> None:
 
 
 async def test_axe_finds_nothing_on_any_page_in_light_and_dark(
-    devices: Devices, chromium: Browser, server: Server, clinic: Clinic
+    devices: Devices, server: Server, clinic: Clinic
 ) -> None:
+    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
     for name, path in (await busy(clinic)).items():
-        for scheme in ("light", "dark"):
-            context = await chromium.new_context(color_scheme=scheme, viewport=PHONE if "/t/" in path else DESKTOP)
-            page = await context.new_page()
-            await page.goto(server.url + path)
-            await ready(page)
+        page = await devices.open(server.url + path, size=PHONE if "/t/" in path else DESKTOP)
+        await ready(page)
+        for scheme in schemes:
+            await page.emulate_media(color_scheme=scheme)
             assert await barriers(page, AFAR if "wall" in name else None) == [], (name, scheme)
-            await context.close()
+        await page.context.close()
 
 
 async def test_axe_finds_nothing_at_the_desk_in_any_state(devices: Devices, clinic: Clinic) -> None:
@@ -139,6 +139,7 @@ async def test_nothing_is_lost_at_200_percent(devices: Devices, server: Server, 
         page = await devices.open(server.url + path, size=ZOOMED)
         await ready(page)
         assert await page.evaluate("document.documentElement.scrollWidth") <= ZOOMED["width"], name
+        await page.context.close()
     desk = await at_desk(devices, clinic, size=ZOOMED)
     await desk.keyboard.press("m")
     await expect(desk.get_by_role("dialog").get_by_role("button", name="Close")).to_be_in_viewport()
@@ -166,18 +167,16 @@ SEEN = """() => {
 }"""
 
 
-async def test_every_target_is_large_enough_for_a_finger(devices: Devices, server: Server, clinic: Clinic) -> None:
-    async def small(page: Page) -> list[Any]:
-        return await page.evaluate(
-            TARGETS,
-            TOUCH_PX,
-        )
-
+async def test_on_a_phone_every_page_is_light_and_every_target_large_enough_for_a_finger(
+    devices: Devices, server: Server, clinic: Clinic
+) -> None:
     for name, path in (await busy(clinic)).items():
         page = await devices.open(server.url + path, size=PHONE)
         await ready(page)
-        assert await small(page) == [], name
-    assert await small(await at_desk(devices, clinic, size=PHONE)) == []
+        assert await page.evaluate(TARGETS, TOUCH_PX) == [], name
+        assert 0 < await page.evaluate(OWN_WEIGHT) <= PAGE_MAX_BYTES, name
+        await page.context.close()
+    assert await (await at_desk(devices, clinic, size=PHONE)).evaluate(TARGETS, TOUCH_PX) == []
 
 
 async def test_a_call_flashes_at_most_twice_a_second_and_not_at_all_under_reduced_motion(
@@ -201,18 +200,6 @@ async def test_a_call_flashes_at_most_twice_a_second_and_not_at_all_under_reduce
 def _call(send: Callable[[str], None]) -> None:
     send(frame(version=1, call_seq=1, now_serving=["A-001"]))
     send(frame(version=2, call_seq=2, now_serving=["A-002"]))
-
-
-async def test_no_page_weighs_more_than_60_kilobytes_of_its_own(
-    devices: Devices, server: Server, clinic: Clinic
-) -> None:
-    async def weight(page: Page) -> int:
-        return await page.evaluate(OWN_WEIGHT)
-
-    for name, path in (await busy(clinic)).items():
-        page = await devices.open(server.url + path)
-        await ready(page)
-        assert 0 < await weight(page) <= PAGE_MAX_BYTES, name
 
 
 async def test_sixty_patients_with_long_names_fit_the_desk_and_the_wall(devices: Devices, clinic: Clinic) -> None:

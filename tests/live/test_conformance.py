@@ -1,5 +1,6 @@
 """The websocket as a client meets it on the wire, by the categories of the Autobahn test suite, on both event loops."""
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -106,7 +107,13 @@ async def test_what_nobody_understands_is_passed_over(server: Server, clinic: Cl
 
 
 async def test_who_breaks_the_protocol_is_told_how_and_hung_up_on(server: Server, clinic: Clinic) -> None:
-    for wrong, code in (
+    async def answered(wrong: bytes) -> int:
+        async with raw(server.url) as client:
+            await opened(client, clinic)
+            client.send(wrong)
+            return await client.closed()
+
+    wrongs = (
         (b"\x81\x04ping", 1002),
         (masked(TEXT, b"x", reserved=0x40), 1002),
         (masked(3, b"x"), 1002),
@@ -118,11 +125,9 @@ async def test_who_breaks_the_protocol_is_told_how_and_hung_up_on(server: Server
         (masked(CLOSE, b"\x00"), 1002),
         (masked(CLOSE, (1005).to_bytes(2, "big")), 1002),
         (masked(CLOSE, (1000).to_bytes(2, "big") + b"\xff"), 1007),
-    ):
-        async with raw(server.url) as client:
-            await opened(client, clinic)
-            client.send(wrong)
-            assert await client.closed() == code, wrong[:12]
+    )
+    codes = await asyncio.gather(*(answered(wrong) for wrong, _ in wrongs))
+    assert codes == [code for _, code in wrongs]
 
 
 async def test_a_farewell_is_returned_and_what_follows_it_ignored(server: Server, clinic: Clinic) -> None:
