@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -133,6 +133,14 @@ async def _let_go(asking: Sequence[asyncio.Future[Any]], chosen: object) -> None
             made.terminate()
 
 
+class _Pooled(asyncpg.Connection[asyncpg.Record] if TYPE_CHECKING else asyncpg.Connection):
+    """One whose end is no news where the server no longer answers a farewell: it is cut off then."""
+
+    async def close(self, **asked: Any) -> None:
+        with suppress(TimeoutError):
+            await super().close(**asked)
+
+
 def open_pool(settings: Settings) -> "Pool":
     """A pool of up to `settings.db_pool` connections. Entering it raises one of LOST if PostgreSQL is away."""
     return asyncpg.create_pool(
@@ -146,6 +154,7 @@ def open_pool(settings: Settings) -> "Pool":
         timeout=CONNECT_SECONDS,
         command_timeout=COMMAND_SECONDS,
         connect=cast("Any", _connect),
+        connection_class=_Pooled,
         init=teach_json,
         reset=_keep,
         server_settings={
