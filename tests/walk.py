@@ -19,10 +19,10 @@ async def waiting(clinic: Clinic, *names: str) -> list[Answer]:
     return [await clinic.reception.walk_in(clinic.doctor_id, name) for name in names]
 
 
-async def log_in(page: Page, email: str) -> None:
+async def log_in(page: Page, email: str, password: str = PASSWORD) -> None:
     form = page.get_by_role("form", name="Log in")
     await form.get_by_label("E-mail").fill(email)
-    await form.get_by_label("Password").fill(PASSWORD)
+    await form.get_by_label("Password").fill(password)
     await form.get_by_role("button", name="Log in").click()
 
 

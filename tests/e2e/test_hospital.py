@@ -120,6 +120,44 @@ class TestAdministration:
         await page.get_by_role("button", name="Move who is booked").click()
         await expect(news(page, "1 settled.")).to_be_visible()
 
+    async def test_one_day_has_its_own_hours_until_they_are_taken_back(self, devices: Devices, clinic: Clinic) -> None:
+        await clinic.reception.book(clinic.doctor_id, date="2026-11-24", time="09:30", patient={"name": "Asha Iyer"})
+        page = await at_hospital(devices, clinic, "doctors")
+        await page.locator("summary", has_text="Dr A. Rao").click()
+        form = page.get_by_role("form", name="Hours of one day")
+        await form.get_by_label("Day", exact=True).fill("2026-11-24")
+        await form.get_by_label("Hours").fill("14-15")
+        await form.get_by_role("button", name="Set this day").click()
+        await expect(news(page, "Tuesday 24 November: “14-15” is not like 09:00-13:00.")).to_be_visible()
+        await form.get_by_label("Hours").fill("14:00-15:00 x2")
+        await form.get_by_role("button", name="Set this day").click()
+        await expect(page.get_by_text("Tuesday 24 November · 14:00-15:00 x2")).to_be_visible()
+        await expect(page.get_by_text("A-004 Asha Iyer, 09:30")).to_be_visible()
+        await page.get_by_role("button", name="Move who is booked").click()
+        await expect(news(page, "1 settled.")).to_be_visible()
+        await expect(page.get_by_text("A-004 Asha Iyer, 09:30")).to_be_hidden()
+
+        await form.get_by_label("Day", exact=True).fill("2026-11-25")
+        await form.get_by_role("button", name="Set this day").click()
+        await expect(page.get_by_text("Wednesday 25 November · day off")).to_be_visible()
+        await page.get_by_role("button", name="As every week").last.click()
+        await page.get_by_role("dialog").get_by_role("button", name="As every week").click()
+        await expect(page.get_by_text("Wednesday 25 November · day off")).to_be_hidden()
+        dates = (await clinic.reception.get(f"/doctors/{clinic.doctor_id}/schedule-dates"))["dates"]
+        assert [each["date"] for each in dates] == ["2026-11-24"]
+
+    async def test_a_doctor_who_lost_the_password_is_given_another(self, devices: Devices, clinic: Clinic) -> None:
+        page = await at_hospital(devices, clinic, "doctors")
+        await page.locator("summary", has_text="Dr A. Rao").click()
+        form = page.get_by_role("form", name="New password")
+        await form.get_by_label("Password").fill("another horse 2")
+        await form.get_by_role("button", name="Give this password").click()
+        await expect(news(page, "Dr A. Rao logs in with the new password from now on.")).to_be_visible()
+        await expect(form.get_by_label("Password")).to_have_value("")
+        desk = await devices.open(f"{clinic.server.url}/desk")
+        await log_in(desk, clinic.doctor.email, "another horse 2")
+        await expect(desk.get_by_role("heading", name="Dr A. Rao")).to_be_visible()
+
     async def test_a_screen_is_made_opened_and_revoked(self, devices: Devices, server: Server, clinic: Clinic) -> None:
         page = await at_hospital(devices, clinic, "screens")
         form = page.get_by_role("form", name="New screen")

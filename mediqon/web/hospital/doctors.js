@@ -1,13 +1,13 @@
-// Doctors, their week and their leave.
+// Doctors: who they are, their password, their week.
 
-import { get, patch, postOnce, put, remove } from "/web/shared/api.js";
-import { clockTime, dayName } from "/web/shared/clock.js";
-import { answerFor, copyOf, element, keepRows, part, write } from "/web/shared/paper.js";
+import { get, patch, post, postOnce, put } from "/web/shared/api.js";
+import { copyOf, element, keepRows, part, write } from "/web/shared/paper.js";
 import { roomName } from "/web/shared/words.js";
-import { onSend, sure } from "/web/hospital/asking.js";
+import { onSend } from "/web/hospital/asking.js";
+import { openExceptions } from "/web/hospital/exceptions.js";
+import { hoursAsWords, readHours } from "/web/hospital/hours.js";
 
 const WEEK = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
-const WINDOW = /^(\d{1,2}:\d{2})\s*[-–]\s*(\d{1,2}:\d{2})(?:\s*[x×]\s*(\d{1,2}))?$/;
 const at = (name) => part(document, name);
 let house = null;
 
@@ -41,18 +41,17 @@ async function openDoctor(row, id) {
   for (const name of ["change", "hours"]) part(row, name).dataset.keep = "";
   onSend(change, house.act, (fields) => saveDoctor(id, fields));
   onSend(part(row, "hours"), house.act, (fields) => saveHours(row, id, fields));
-  onSend(part(row, "leave"), house.act, (fields) => takeLeave(row, doctor, fields));
-  const editable = part(row, "editable");
-  editable.disabled = true;
-  const { windows } = await get(`/doctors/${id}/schedule`);
-  WEEK.forEach((_, weekday) => (part(row, "hours").elements[weekday].value = hoursOf(windows, weekday)));
-  editable.disabled = false;
-  await drawLeave(row, doctor);
+  onSend(part(row, "password"), house.act, (fields) => givePassword(doctor, fields));
+  await Promise.all([drawHours(row, id), openExceptions(row, doctor, house)]);
   return "";
 }
 
-function hoursOf(windows, weekday) {
-  return windows.filter((window) => window.weekday === weekday).map(({ start, end, capacity }) => `${start}-${end}${capacity > 1 ? ` x${capacity}` : ""}`).join(", ");
+async function drawHours(row, id) {
+  const editable = part(row, "editable");
+  editable.disabled = true;
+  const { windows } = await get(`/doctors/${id}/schedule`);
+  WEEK.forEach((_, weekday) => (part(row, "hours").elements[weekday].value = hoursAsWords(windows.filter((window) => window.weekday === weekday))));
+  editable.disabled = false;
 }
 
 async function addDoctor({ slot_minutes, ...fields }) {
@@ -69,52 +68,13 @@ async function saveDoctor(id, { slot_minutes, specialty = "", room = "", ...fiel
   return "Saved.";
 }
 
+async function givePassword({ id, name }, fields) {
+  await post(`/doctors/${id}/password`, fields);
+  return `${name} logs in with the new password from now on.`;
+}
+
 async function saveHours(row, id, fields) {
-  const windows = WEEK.flatMap((day, weekday) => readHours(day, weekday, fields[weekday] ?? ""));
+  const windows = WEEK.flatMap((day, weekday) => readHours(day, fields[weekday] ?? "").map((window) => ({ weekday, ...window })));
   await put(`/doctors/${id}/schedule`, { windows });
   return "The hours are saved. Visits booked already keep their time.";
-}
-
-function readHours(day, weekday, text) {
-  return text.split(",").map((each) => each.trim()).filter(Boolean).map((each) => {
-    const found = WINDOW.exec(each);
-    if (!found) throw new Error(`${day}: “${each}” is not like 09:00-13:00.`);
-    const [, start, end, capacity] = found;
-    return { weekday, start: start.padStart(5, "0"), end: end.padStart(5, "0"), capacity: Number(capacity ?? 1) };
-  });
-}
-
-async function takeLeave(row, doctor, fields) {
-  const { affected, ...leave } = await postOnce(`/doctors/${doctor.id}/leave`, fields);
-  await drawLeave(row, doctor, new Map([[leave.id, affected]]));
-  return affected.length ? `Taken. ${affected.length} booked: decide below what becomes of them.` : "Taken. Nobody was booked.";
-}
-
-async function drawLeave(row, doctor, hit = new Map()) {
-  const answer = await answerFor(part(row, "leaves"), get(`/doctors/${doctor.id}/leave`));
-  if (answer) part(row, "leaves").replaceChildren(...answer.leave.map((each) => leaveRow(row, doctor, each, hit.get(each.id) ?? [])));
-}
-
-function leaveRow(row, doctor, leave, affected) {
-  const hours = leave.start === "00:00" && leave.end === "24:00" ? "all day" : `${leave.start}–${leave.end}`;
-  const when = element("p", {}, [dayName(leave.date), hours, leave.reason].filter(Boolean).join(" · "));
-  const visits = element("ul", { class: "small" }, ...affected.map(({ token, patient, scheduled_at }) => element("li", {}, `${token} ${patient.name}, ${clockTime(scheduled_at, house.timezone)}`)));
-  const settle = (action, words) => button(words, async () => {
-    const { settled, left } = await postOnce(`/leave/${leave.id}/settle`, { action, ...(leave.reason && { reason: leave.reason }) });
-    await drawLeave(row, doctor, new Map([[leave.id, left]]));
-    return `${settled.length} settled${left.length ? `, ${left.length} without a free time` : ""}.`;
-  });
-  const give = button("Give back", async () => {
-    if (!(await sure(`Put ${dayName(leave.date)}, ${hours}, back on sale?`, "Visits that were moved stay where they are.", "Give back"))) return "";
-    await remove(`/leave/${leave.id}`);
-    await drawLeave(row, doctor);
-    return "The hours are on sale again.";
-  });
-  return element("li", { class: "leave" }, when, affected.length > 0 && visits, element("div", { class: "actions" }, settle("move", "Move who is booked"), settle("cancel", "Cancel who is booked"), give));
-}
-
-function button(words, work) {
-  const node = element("button", { type: "button", class: "quiet" }, words);
-  node.onclick = () => house.act(node, work);
-  return node;
 }
