@@ -5,62 +5,21 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediqon.hospitals.models import Policy
+from day import a_day, a_visit
 from mediqon.live.channels import DeskFrame, QueueFrame
 from mediqon.live.hub import Audience, Frame, Hub, Topic
-from mediqon.queues.models import DayKey, Facts, PlaceRule, Priority, QueueState, Status, Visit
+from mediqon.queues.models import DayKey, Facts, PlaceRule
 from mediqon.queues.views import Outlook, public_frame
 
 NOW = datetime(2026, 11, 23, 3, 30, tzinfo=UTC)
 KEY = DayKey(1, date(2026, 11, 23))
 
 
-def waiting(number: int) -> Visit:
-    return Visit(
-        id=number,
-        patient_id=number,
-        patient="A Name",
-        token=f"A-W{number:02}",
-        code=f"code{number}",
-        status=Status.CHECKED_IN,
-        priority=Priority.NORMAL,
-        version=1,
-        reason=None,
-        due_at=NOW + timedelta(minutes=number),
-        place_rule=PlaceRule.WALK_IN,
-        issued_by=1,
-        seat=None,
-        scheduled_at=None,
-        booked_at=NOW,
-        checked_in_at=NOW,
-        called_at=None,
-        started_at=None,
-        ended_at=None,
-    )
-
-
-def a_day(version: int, day: date = KEY.day, visits: int = 1) -> Facts:
-    return Facts(
-        doctor_id=1,
-        doctor="Dr A. Rao",
-        room="3",
-        slot_minutes=10,
-        token_prefix="A",
-        hospital_id=1,
-        hospital="St Mary",
-        timezone="Asia/Kolkata",
-        settings=Policy(),
-        day=day,
-        version=version,
-        state=QueueState.OPEN,
-        delay_minutes=0,
-        delayed_at=None,
-        paused_until=None,
-        pause_reason=None,
-        call_seq=0,
-        hours=(),
-        visits=[waiting(number) for number in range(1, visits + 1)],
-    )
+def queue(version: int, day: date = KEY.day, visits: int = 1) -> Facts:
+    """So many walk-ins, one a minute."""
+    walk_in = {"place_rule": PlaceRule.WALK_IN, "seat": None, "scheduled_at": None}
+    due = [NOW + timedelta(minutes=number) for number in range(1, visits + 1)]
+    return a_day(version, day=day, visits=[a_visit(number, due_at=at, **walk_in) for number, at in enumerate(due, 1)])
 
 
 class Screen:
@@ -83,7 +42,7 @@ def at_once(audience: Audience) -> None:
 
 def test_as_time_goes_by_only_what_has_changed_on_a_screen_is_sent_again() -> None:
     hub, screen = Hub(at_once), Screen()
-    topic = hub.accept(a_day(1), NOW)
+    topic = hub.accept(queue(1), NOW)
     screen.deliver(1, topic.public)
     topic.audiences["public"].watchers.add(screen)
     hub.tick(topic, NOW)
@@ -102,10 +61,10 @@ def test_what_nobody_watches_or_asks_for_is_not_rendered() -> None:
         rendered.append(outlook)
         return public_frame(outlook)
 
-    topic = Topic(a_day(1), NOW)
+    topic = Topic(queue(1), NOW)
     topic.audiences["public"] = audience = Audience(topic, render)
     for version in range(2, 50):
-        assert topic.renew(a_day(version), NOW) == []
+        assert topic.renew(queue(version), NOW) == []
     assert rendered == []
     assert {audience.frame.view.version for _ in range(10)} == {49}
     assert len(rendered) == 1
@@ -113,20 +72,20 @@ def test_what_nobody_watches_or_asks_for_is_not_rendered() -> None:
 
 def test_an_older_state_that_comes_late_changes_nothing() -> None:
     hub, screen = Hub(at_once), Screen()
-    topic = hub.accept(a_day(5), NOW)
+    topic = hub.accept(queue(5), NOW)
     topic.audiences["public"].watchers.add(screen)
     for version in (3, 5, 7, 6, 7, 8):
-        hub.accept(a_day(version), NOW)
+        hub.accept(queue(version), NOW)
     assert [frame.version for frame in screen.seen] == [7, 8]
 
 
 def test_what_has_been_drawn_elsewhere_is_sent_as_it_is_and_stands_until_it_would_look_otherwise() -> None:
     hub, screen = Hub(at_once), Screen()
-    topic = hub.accept(a_day(1), NOW)
+    topic = hub.accept(queue(1), NOW)
     topic.audiences["public"].watchers.add(screen)
-    drawn = Frame.of(public_frame(Outlook(a_day(2, visits=2), NOW)), NOW)
-    hub.accept(a_day(2, visits=2), NOW, Frame(drawn.bytes))
-    hub.accept(a_day(1), NOW, Frame(b"of an older state"))
+    drawn = Frame.of(public_frame(Outlook(queue(2, visits=2), NOW)), NOW)
+    hub.accept(queue(2, visits=2), NOW, Frame(drawn.bytes))
+    hub.accept(queue(1), NOW, Frame(b"of an older state"))
     hub.tick(topic, NOW)
     assert (topic.public.bytes, screen.seen) == (drawn.bytes, [drawn.view])
     hub.tick(topic, NOW + timedelta(minutes=30))
@@ -139,7 +98,7 @@ def test_whoever_comes_and_goes_while_frames_are_under_way_nobody_goes_back_and_
 ) -> None:
     owed: list[Audience] = []
     hub, screens, version = Hub(owed.append), [Screen() for _ in range(8)], 1
-    topic = hub.accept(a_day(version), NOW)
+    topic = hub.accept(queue(version), NOW)
     audience = topic.audiences["public"]
     for number, step in steps:
         if step == "come" and screens[number] not in audience.watchers:
@@ -150,7 +109,7 @@ def test_whoever_comes_and_goes_while_frames_are_under_way_nobody_goes_back_and_
             audience.watchers.discard(screens[number])
         elif step == "change":
             version += 1
-            hub.accept(a_day(version), NOW)
+            hub.accept(queue(version), NOW)
         else:
             audience.send(2)
     at_once(audience)
@@ -163,10 +122,10 @@ def test_whoever_comes_and_goes_while_frames_are_under_way_nobody_goes_back_and_
 def test_at_midnight_everybody_is_owed_the_new_day_and_no_frame_of_the_old_one() -> None:
     owed: list[Audience] = []
     hub, screens = Hub(owed.append), [Screen() for _ in range(5)]
-    yesterday = hub.accept(a_day(1), NOW)
+    yesterday = hub.accept(queue(1), NOW)
     yesterday.audiences["public"].watchers.update(screens)
-    hub.accept(a_day(2), NOW)  # still owed when the day turns
-    today = hub.accept(a_day(0, date(2026, 11, 24)), NOW)
+    hub.accept(queue(2), NOW)  # still owed when the day turns
+    today = hub.accept(queue(0, date(2026, 11, 24)), NOW)
     hub.turn(yesterday, today)
     for audience in owed:
         at_once(audience)
@@ -177,14 +136,14 @@ def test_at_midnight_everybody_is_owed_the_new_day_and_no_frame_of_the_old_one()
 
 def test_a_code_is_found_while_its_visit_stands_on_a_day_that_is_held() -> None:
     hub = Hub(at_once)
-    hub.accept(a_day(1, visits=2), NOW)
+    hub.accept(queue(1, visits=2), NOW)
     assert (hub.day_of("code1"), hub.day_of("code2")) == (KEY, KEY)
-    hub.accept(a_day(2, visits=1), NOW)
+    hub.accept(queue(2, visits=1), NOW)
     assert (hub.day_of("code1"), hub.day_of("code2")) == (KEY, None)
-    hub.accept(a_day(1, date(2026, 11, 24), visits=1), NOW)
-    hub.accept(a_day(2, date(2026, 11, 24), visits=0), NOW)  # it has come back before the first day tells of it
+    hub.accept(queue(1, date(2026, 11, 24), visits=1), NOW)
+    hub.accept(queue(2, date(2026, 11, 24), visits=0), NOW)  # it has come back before the first day tells of it
     assert hub.day_of("code1") is None
-    hub.accept(a_day(3, visits=1), NOW)
+    hub.accept(queue(3, visits=1), NOW)
     assert hub.day_of("code1") == KEY
     hub.forget(KEY)
     hub.forget(DayKey(1, date(2026, 11, 24)))

@@ -6,17 +6,17 @@ import resource
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
 
-from mediqon.hospitals.models import Policy
+from day import a_day
 from mediqon.live import lines as bounds
 from mediqon.live.fanout import FanOut
 from mediqon.live.hub import Hub, Topic
 from mediqon.live.lines import Line, Lines
-from mediqon.queues.models import Facts, QueueState
+from mediqon.queues.models import Facts
 from rawsocket import PING, PONG, TEXT, Raw, masked, raw
 
 pytestmark = pytest.mark.anyio
@@ -34,28 +34,8 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     return "asyncio", {"use_uvloop": request.param}
 
 
-def a_day(version: int, doctor: str = LONG_NAME) -> Facts:
-    return Facts(
-        doctor_id=1,
-        doctor=doctor,
-        room="3",
-        slot_minutes=10,
-        token_prefix="A",
-        hospital_id=1,
-        hospital="St Mary",
-        timezone="Asia/Kolkata",
-        settings=Policy(),
-        day=date(2026, 11, 23),
-        version=version,
-        state=QueueState.OPEN,
-        delay_minutes=0,
-        delayed_at=None,
-        paused_until=None,
-        pause_reason=None,
-        call_seq=version,
-        hours=(),
-        visits=[],
-    )
+def a_long_day(version: int, doctor: str = LONG_NAME) -> Facts:
+    return a_day(version, doctor=doctor, call_seq=version)
 
 
 class House:
@@ -67,11 +47,11 @@ class House:
         self.lines = Lines(lambda: 0.0)
         self.connections: set[asyncio.BaseProtocol] = set()
         self.version = 0
-        self.topic: Topic = self.hub.accept(a_day(0), NOW)
+        self.topic: Topic = self.hub.accept(a_long_day(0), NOW)
 
     def change(self, doctor: str = LONG_NAME) -> None:
         self.version += 1
-        self.hub.accept(a_day(self.version, doctor), NOW)
+        self.hub.accept(a_long_day(self.version, doctor), NOW)
 
     def welcome(self) -> asyncio.Protocol:
         house = self

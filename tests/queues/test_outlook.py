@@ -1,12 +1,12 @@
 """What a change has told, drawn by whoever hears of it, without a server."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
-from test_rules import visit as a_visit
 
+from day import NINE, a_day, a_visit
 from mediqon.hospitals.models import Policy
 from mediqon.hospitals.slots import Hours
 from mediqon.live.channels import DeskFrame, QueueFrame, TokenView
@@ -17,7 +17,6 @@ from mediqon.queues.shown import Shown
 from mediqon.queues.views import JUST_TOLD, Outlook, desk_frame, public_frame, token_view
 
 EIGHT = datetime(2026, 11, 23, 8, tzinfo=UTC)
-NINE = EIGHT + timedelta(hours=1)
 verbs = st.sampled_from(("come", "next", "cancel", "late", "pause", "go on"))
 steps = st.lists(st.tuples(verbs, st.integers(0, 900), st.integers(0, 5)), min_size=1, max_size=25)
 """What is done, so many seconds after what was done before, and to whom."""
@@ -28,28 +27,10 @@ def booked(number: int) -> Visit:
     return a_visit(number, status=Status.BOOKED, due_at=slot, scheduled_at=slot, booked_at=EIGHT, checked_in_at=None)
 
 
-def a_day(visits: int = 6) -> Facts:
-    return Facts(
-        doctor_id=1,
-        doctor="Dr A. Rao",
-        room="3",
-        slot_minutes=10,
-        token_prefix="A",
-        hospital_id=1,
-        hospital="St Mary",
-        timezone="Etc/UTC",
-        settings=Policy(),
-        day=date(2026, 11, 23),
-        version=1,
-        state=QueueState.OPEN,
-        delay_minutes=0,
-        delayed_at=None,
-        paused_until=None,
-        pause_reason=None,
-        call_seq=0,
-        hours=(Hours(540, 1020, 1),),
-        visits=[booked(number) for number in range(visits)],
-    )
+def morning(visits: int = 6) -> Facts:
+    """Nine to five, with so many booked from nine on."""
+    booked_for = [booked(number) for number in range(visits)]
+    return a_day(timezone="Etc/UTC", hours=(Hours(540, 1020, 1),), visits=booked_for)
 
 
 def after(facts: Facts, verb: str, whom: int, now: datetime) -> Facts:
@@ -101,7 +82,7 @@ def seen(facts: Facts, now: datetime) -> tuple[QueueFrame, DeskFrame, list[Token
 
 @given(steps)
 def test_who_hears_a_change_shows_what_who_reads_it_works_out(steps: list[tuple[str, int, int]]) -> None:
-    facts, now = a_day(), EIGHT
+    facts, now = morning(), EIGHT
     for verb, seconds, whom in steps:
         now += timedelta(seconds=seconds)
         facts = after(facts, verb, whom, now)
@@ -110,7 +91,7 @@ def test_who_hears_a_change_shows_what_who_reads_it_works_out(steps: list[tuple[
 
 def test_what_was_told_stands_for_some_seconds_and_then_moves_with_the_clock() -> None:
     now = NINE + timedelta(seconds=10)
-    facts = after(after(a_day(), "come", 0, now), "next", 0, now)
+    facts = after(after(morning(), "come", 0, now), "next", 0, now)
     assert drawn(facts, now + JUST_TOLD).tokens == drawn(facts, now).tokens
     assert drawn(facts, now - JUST_TOLD).tokens == drawn(facts, now).tokens  # another host's clock
     later = now + timedelta(minutes=40)
@@ -119,7 +100,7 @@ def test_what_was_told_stands_for_some_seconds_and_then_moves_with_the_clock() -
 
 @given(steps, st.integers(-5, 5))
 def test_in_another_minute_everything_is_worked_out_anew(steps: list[tuple[str, int, int]], apart: int) -> None:
-    facts, now = a_day(), EIGHT
+    facts, now = morning(), EIGHT
     for verb, seconds, whom in steps:
         now += timedelta(seconds=seconds)
         facts = after(facts, verb, whom, now)
@@ -131,27 +112,27 @@ def test_in_another_minute_everything_is_worked_out_anew(steps: list[tuple[str, 
 
 
 def test_a_booking_right_after_a_change_is_told_a_time_and_all_others_are_worked_out() -> None:
-    facts = after(after(a_day(), "come", 0, NINE), "next", 0, NINE)
+    facts = after(after(morning(), "come", 0, NINE), "next", 0, NINE)
     sold = days.written(facts, [Change(verb="book", after=booked(9))], actor=None, now=NINE).facts
     assert drawn(sold, NINE) == drawn(read(sold), NINE)
     assert (drawn(sold, NINE).tokens[-1].token, sold.shown) == ("A-009", facts.shown)
 
 
 def test_a_day_to_come_that_begins_earlier_than_it_did_is_told_as_if_nobody_had_looked_before() -> None:
-    facts, now = a_day(), EIGHT - timedelta(days=3)
+    facts, now = morning(), EIGHT - timedelta(days=3)
     assert Outlook(facts, now).shown
     sooner = msgspec.structs.replace(facts, hours=(Hours(480, 1020, 1),), version=facts.version + 1)
     assert Outlook(sooner, now).shown == Outlook(msgspec.structs.replace(sooner, doctor_id=99), now).shown
 
 
 def test_what_is_told_next_holds_on_to_what_was_but_is_worked_out_anew() -> None:
-    facts = after(a_day(), "come", 0, NINE)
+    facts = after(morning(), "come", 0, NINE)
     late = after(facts, "late", 5, NINE + timedelta(seconds=1))
     assert all(b.expected > a.expected for a, b in zip(facts.shown, late.shown, strict=True))
 
 
 def test_processes_before_and_after_an_update_understand_each_other() -> None:
-    facts = after(a_day(), "come", 0, NINE)
+    facts = after(morning(), "come", 0, NINE)
     message = msgspec.msgpack.decode(msgspec.msgpack.encode(facts))
     assert msgspec.convert({**message, "of_the_next_version": 1}, Facts, strict=False) == facts
     del message["told_at"]

@@ -1,44 +1,19 @@
 """The rules of the line, without a server."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from day import NINE, a_visit
 from mediqon.hospitals.models import Policy
 from mediqon.queues import rules
 from mediqon.queues.models import PlaceRule, Priority, Status, Visit
 from table import TABLE
 
-NINE = datetime(2026, 11, 23, 9, tzinfo=UTC)
 POLICY = Policy()
 BOUND = timedelta(minutes=POLICY.walk_in_wait_minutes + POLICY.priority_lead_minutes)
-
-
-def visit(number: int = 1, **given: object) -> Visit:
-    plain = Visit(
-        id=number,
-        patient_id=number,
-        patient=f"Patient {number}",
-        token=f"A-{number:03}",
-        code=f"code{number}",
-        status=Status.CHECKED_IN,
-        priority=Priority.NORMAL,
-        version=1,
-        reason=None,
-        due_at=NINE,
-        place_rule=PlaceRule.SLOT,
-        issued_by=1,
-        seat=number,
-        scheduled_at=NINE,
-        booked_at=NINE,
-        checked_in_at=NINE,
-        called_at=None,
-        started_at=None,
-        ended_at=None,
-    )
-    return msgspec.structs.replace(plain, **given)
 
 
 def arrived(number: int, slot: int | None, at: int, priority: Priority) -> Visit:
@@ -46,8 +21,8 @@ def arrived(number: int, slot: int | None, at: int, priority: Priority) -> Visit
     now = NINE + timedelta(minutes=at)
     if slot is None:
         due = rules.due_walk_in(priority, policy=POLICY, now=now)
-        return visit(number, scheduled_at=None, seat=None, due_at=due, checked_in_at=now, priority=priority)
-    booked = visit(number, scheduled_at=NINE + timedelta(minutes=slot), due_at=NINE + timedelta(minutes=slot))
+        return a_visit(number, scheduled_at=None, seat=None, due_at=due, checked_in_at=now, priority=priority)
+    booked = a_visit(number, scheduled_at=NINE + timedelta(minutes=slot), due_at=NINE + timedelta(minutes=slot))
     due, rule = rules.placed_at_check_in(booked, policy=POLICY, now=now)
     placed = msgspec.structs.replace(booked, due_at=due, place_rule=rule, checked_in_at=now)
     due = rules.due_with_priority(placed, priority, policy=POLICY)
@@ -107,9 +82,9 @@ def test_a_walk_in_is_due_a_quarter_of_an_hour_after_arrival_and_priority_twenty
 
 
 def test_priority_counts_once_and_is_taken_back_whole() -> None:
-    raised = rules.due_with_priority(visit(), Priority.PRIORITY, policy=POLICY)
+    raised = rules.due_with_priority(a_visit(), Priority.PRIORITY, policy=POLICY)
     assert raised == NINE - timedelta(minutes=20)
-    again = visit(priority=Priority.PRIORITY, due_at=raised)
+    again = a_visit(priority=Priority.PRIORITY, due_at=raised)
     assert rules.due_with_priority(again, Priority.PRIORITY, policy=POLICY) == raised
     assert rules.due_with_priority(again, Priority.NORMAL, policy=POLICY) == NINE
 
@@ -119,7 +94,7 @@ def test_somebody_back_from_hold_goes_right_behind_the_next_two(line: list[Visit
     waiting = rules.call_order(
         [msgspec.structs.replace(each, due_at=each.due_at + timedelta(seconds=each.id)) for each in line]
     )
-    back = visit(99, due_at=NINE, checked_in_at=NINE)
+    back = a_visit(99, due_at=NINE, checked_in_at=NINE)
     returned = msgspec.structs.replace(back, due_at=rules.due_return(back, waiting, policy=POLICY))
     calm = [each for each in waiting if each.priority is not Priority.EMERGENCY]
     position = rules.call_order([*waiting, returned]).index(returned)
@@ -133,7 +108,7 @@ def test_somebody_back_from_hold_never_passes_the_next_few_however_many_are_due_
 ) -> None:
     waiting = rules.call_order(line)
     policy = msgspec.structs.replace(POLICY, return_after=ahead)
-    back = visit(99, due_at=NINE, checked_in_at=NINE - timedelta(hours=2))
+    back = a_visit(99, due_at=NINE, checked_in_at=NINE - timedelta(hours=2))
     returned = msgspec.structs.replace(back, due_at=rules.due_return(back, waiting, policy=policy))
     order = rules.call_order([*waiting, returned])
     position = order.index(returned)
@@ -162,7 +137,7 @@ def test_somebody_put_before_another_stands_right_there_and_nobody_else_changes_
 
 
 def test_an_emergency_stays_in_front_wherever_somebody_else_is_put() -> None:
-    urgent, calm = visit(1, priority=Priority.EMERGENCY), visit(2, due_at=NINE + timedelta(hours=1))
+    urgent, calm = a_visit(1, priority=Priority.EMERGENCY), a_visit(2, due_at=NINE + timedelta(hours=1))
     placed, *gave_way = rules.placed_before(calm, [urgent], 0, now=NINE)
     assert gave_way == []
     assert rules.call_order([urgent, placed]) == [urgent, placed]
