@@ -133,7 +133,7 @@ async def _let_go(asking: Sequence[asyncio.Future[Any]], chosen: object) -> None
             made.terminate()
 
 
-class _Pooled(asyncpg.Connection[asyncpg.Record] if TYPE_CHECKING else asyncpg.Connection):
+class _Pooled(asyncpg.Connection):
     """One whose end is no news where the server no longer answers a farewell: it is cut off then."""
 
     async def close(self, **asked: Any) -> None:

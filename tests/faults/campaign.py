@@ -18,6 +18,8 @@ from mediqon import database
 CLIENTS = 4
 DOCTORS = 3
 QUIET_SECONDS = 1.0
+CALM = QUIET_SECONDS / 2
+"""What is confirmed so soon before a fault may be on its way to a screen when it strikes."""
 RECOVERY_LIMIT_SECONDS = 45.0
 
 
@@ -66,7 +68,7 @@ async def _under_load(stage: Stage, faults: Sequence[Fault], seed: int, say: Cal
         events = await events_of(conn)
     ends = [each.begun for each in struck[1:]] + [time.monotonic()]
     outcomes = [
-        Outcome(each.fault, history.pause(each.begun, end), behind(history, events, each.begun, end))
+        Outcome(each.fault, history.pause(each.begun, end), behind(history, events, each.begun - CALM, end - CALM))
         for each, end in zip(struck, ends, strict=True)
     ]
     return Result(outcomes, Counter(call.outcome for call in history.calls), broken)
