@@ -79,7 +79,9 @@ class Logbook:
 
         Goes on when whoever asked is cancelled, one after the other: what is being committed is not written again.
         """
-        await asyncio.shield(self._write(now))
+        writing = asyncio.ensure_future(self._write(now))
+        writing.add_done_callback(lambda done: done.cancelled() or done.exception())  # whoever asked may be gone
+        await asyncio.shield(writing)
 
     async def _write(self, now: datetime) -> None:
         async with self._writing:

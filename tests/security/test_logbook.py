@@ -162,6 +162,24 @@ async def test_whatever_moment_a_write_is_cancelled_at_each_note_is_written_once
     assert {row["action"]: row["times"] for row in rows} == {f"look {moment}": 1 for moment in range(moments)}
 
 
+async def test_a_write_that_fails_once_nobody_waits_for_it_keeps_its_notes_and_says_nothing(settings: Settings) -> None:
+    async with connection(settings) as conn, open_pool(settings) as pool:
+        book = Logbook(pool, KEY)
+        book.note(note(1))
+        async with conn.transaction():
+            await logbook.lock(conn)
+            writing = asyncio.create_task(book.write(AT))
+            await asyncio.sleep(0.1)  # at the lock by now
+            writing.cancel()
+            await asyncio.wait({writing})
+            await conn.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'mediqon'"
+            )
+            await asyncio.sleep(0.1)  # an error that nobody takes would be told here, and fail the test
+        await book.write(AT)
+        assert await conn.fetchval("select times from audit where outcome = 401") == 1
+
+
 async def test_what_was_noted_last_is_written_when_the_server_stops(settings: Settings, clock: Clock) -> None:
     async with serving(settings, clock) as server:
         refused(await server.anybody.get("/auth/me"), 401, "unauthenticated")
