@@ -27,6 +27,8 @@ else:
 CONNECT_SECONDS = 5
 ACQUIRE_SECONDS = 2
 COMMAND_SECONDS = 5
+CANCEL_SECONDS = 0.25
+"""What a server is given to take back a command that it was not done with in time, before it is hung up on."""
 LOCK_MS = 4_000
 IDLE_TRANSACTION_MS = 15_000
 MIGRATION_LOCK = 0x4D45_4451  # "MEDQ"
@@ -180,13 +182,15 @@ async def reading(pool: "Pool") -> AsyncGenerator["Connection"]:
         metrics.POOL_FAILURES.inc()
         raise
     metrics.POOL_WAITS.observe(time.perf_counter() - asked)
+    patience = None
     try:
         yield conn
     except TimeoutError:
+        patience = CANCEL_SECONDS
         await pool.expire_connections()
         raise
     finally:
-        await pool.release(conn)
+        await pool.release(conn, timeout=patience)
 
 
 @asynccontextmanager

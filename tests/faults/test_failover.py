@@ -20,7 +20,7 @@ CLIENTS = 3
 CONNECTIONS = 8
 """Of the server's pool at most; none of them is ever answered again once the primary is frozen."""
 QUIET_SECONDS = 1.0
-RECOVERY_SECONDS = 12.0
+RECOVERY_SECONDS = 9.0
 
 
 @pytest.fixture
