@@ -29,7 +29,7 @@ from wire import wire_to
 pytestmark = pytest.mark.anyio
 
 TODAY, TOMORROW = "2026-11-23", "2026-11-24"
-PROMPT_SECONDS = 1.0
+PROMPT_SECONDS = 3.0  # whoever waited for the lock of another would wait for 4
 CROWD_SECONDS = 30.0
 FROZEN_SECONDS = 15.0
 CROWD = 1000
