@@ -2,8 +2,9 @@
 
 import { postOnce } from "/web/shared/api.js";
 import { dateOf, now } from "/web/shared/clock.js";
-import { part, say, whileBusy, write } from "/web/shared/paper.js";
+import { part, whileBusy, write } from "/web/shared/paper.js";
 import { offerFreeTimes } from "/web/shared/times.js";
+import { hush, inWords, problemWords, tell, texts } from "/web/book/language.js";
 
 const at = (name) => part(document, name);
 
@@ -11,7 +12,7 @@ const at = (name) => part(document, name);
 export function moveVisit(visit, timezone) {
   const dialog = at("other-time");
   const { date, time } = dialog.querySelector("form").elements;
-  write(at("other-time-title"), `Another time for ${visit.token}`);
+  inWords(at("other-time-title"), () => write(at("other-time-title"), texts.another(visit.token)));
   date.min = dateOf(now(), timezone);
   date.value = visit.date;
   date.onchange = () => offer(visit.doctor_id, date, time);
@@ -33,7 +34,7 @@ export function moveVisit(visit, timezone) {
           dialog.close();
         } catch (error) {
           await offer(visit.doctor_id, date, time);
-          say(at("other-time-status"), error.message, "bad");
+          tell(at("other-time-status"), () => problemWords(error), "bad");
         }
       });
     };
@@ -41,10 +42,10 @@ export function moveVisit(visit, timezone) {
 }
 
 async function offer(doctorId, date, time) {
-  say(at("other-time-status"), "");
+  hush(at("other-time-status"));
   try {
-    await offerFreeTimes(time, doctorId, date.value);
+    await offerFreeTimes(time, doctorId, date.value, { nothing: texts.noTime });
   } catch (error) {
-    say(at("other-time-status"), error.message, "bad");
+    tell(at("other-time-status"), () => problemWords(error), "bad");
   }
 }
