@@ -2,7 +2,7 @@
 
 import { get, loggedIn, login, logout, post } from "/web/shared/api.js";
 import { part, show, whileBusy } from "/web/shared/paper.js";
-import { hush, problemWords, tell } from "/web/book/language.js";
+import { hush, problemWords, tell, texts } from "/web/book/language.js";
 
 const at = (name) => part(document, name);
 
@@ -19,6 +19,9 @@ export async function loggedInPatient(reason = null) {
   });
 }
 
+// The browser would complain in its own language.
+at("gate").addEventListener("invalid", ({ target }) => target.setCustomValidity(texts.check(texts.words[target.name])), true);
+at("gate").addEventListener("input", ({ target }) => target.setCustomValidity(""));
 at("to-register").onclick = () => turnTo("register");
 at("to-login").onclick = () => turnTo("login");
 

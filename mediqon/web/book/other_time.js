@@ -4,7 +4,7 @@ import { postOnce } from "/web/shared/api.js";
 import { dateOf, now } from "/web/shared/clock.js";
 import { part, whileBusy, write } from "/web/shared/paper.js";
 import { offerFreeTimes } from "/web/shared/times.js";
-import { hush, inWords, problemWords, tell, texts } from "/web/book/language.js";
+import { dayWords, hush, inWords, problemWords, tell, texts } from "/web/book/language.js";
 
 const at = (name) => part(document, name);
 
@@ -28,6 +28,7 @@ export function moveVisit(visit, timezone) {
     };
     dialog.querySelector("form").onsubmit = (event) => {
       event.preventDefault();
+      if (!time.value) return tell(at("other-time-status"), () => texts.check(texts.words.time), "bad");
       moving = whileBusy(at("other-time-go"), async () => {
         try {
           moved = await postOnce(`/appointments/${visit.id}/reschedule`, { date: date.value, time: time.value });
@@ -41,7 +42,9 @@ export function moveVisit(visit, timezone) {
   });
 }
 
+// The browser writes the date in its own language: it is told in the page's as well.
 async function offer(doctorId, date, time) {
+  inWords(at("other-time-day"), () => write(at("other-time-day"), date.value && dayWords(date.value)));
   hush(at("other-time-status"));
   try {
     await offerFreeTimes(time, doctorId, date.value, { nothing: texts.noTime });

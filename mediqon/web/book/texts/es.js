@@ -38,7 +38,7 @@ export default {
     cancel: "Cancelar",
     really: "Sí, cancelarla",
     keep: "Mantenerla",
-    leave: "Dejarla como está",
+    leave: "Dejarla así",
     move: "Cambiar mi visita",
     morning: "Mañana",
     afternoon: "Tarde",
