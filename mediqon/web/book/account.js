@@ -1,23 +1,27 @@
 // The patient's account: log in, or register and be logged in.
 
 import { get, loggedIn, login, logout, post } from "/web/shared/api.js";
-import { part, say, show, whileBusy } from "/web/shared/paper.js";
+import { part, show, whileBusy } from "/web/shared/paper.js";
+import { hush, problemWords, tell, texts } from "/web/book/language.js";
 
 const at = (name) => part(document, name);
 
-/** Waits until a patient is logged in; answers with the user. */
-export async function loggedInPatient(reason = "") {
-  const remembered = reason || !loggedIn() ? null : await patient().catch((error) => say(at("login-status"), error.message, "bad"));
+/** Waits until a patient is logged in; answers with the user. `reason` is what to tell them first. */
+export async function loggedInPatient(reason = null) {
+  const remembered = reason || !loggedIn() ? null : await patient().catch((error) => tellProblem("login", error));
   if (remembered) return remembered;
   show(at("gate"), true);
   turnTo("login");
-  if (reason) say(at("login-status"), reason);
+  if (reason) tell(at("login-status"), reason);
   return new Promise((entered) => {
     onSubmit("login", (form) => login(form.email, form.password).then(patient), entered);
     onSubmit("register", register, entered);
   });
 }
 
+// The browser would complain in its own language.
+at("gate").addEventListener("invalid", ({ target }) => target.setCustomValidity(texts.check(texts.words[target.name])), true);
+at("gate").addEventListener("input", ({ target }) => target.setCustomValidity(""));
 at("to-register").onclick = () => turnTo("register");
 at("to-login").onclick = () => turnTo("login");
 
@@ -31,14 +35,14 @@ function onSubmit(name, enter, entered) {
   at(name).onsubmit = (event) => {
     event.preventDefault();
     whileBusy(at(name).querySelector(".first"), async () => {
-      say(at(`${name}-status`), "");
+      hush(at(`${name}-status`));
       try {
         const user = await enter(trimmed(new FormData(at(name))));
         at(name).reset();
         show(at("gate"), false);
         entered(user);
       } catch (error) {
-        say(at(`${name}-status`), problemWords(error), "bad");
+        tellProblem(name, error);
       }
     });
   };
@@ -54,14 +58,13 @@ async function patient() {
   const user = await get("/auth/me");
   if (user.role === "patient") return user;
   await logout();
-  throw new Error("This is a staff account. Patients book with an account of their own.");
+  throw Object.assign(new Error(user.role), { code: "staff_account" });
 }
 
 function trimmed(form) {
   return Object.fromEntries([...form].map(([name, value]) => [name, name === "password" ? value : value.trim()]));
 }
 
-function problemWords(error) {
-  const fields = (error.problem?.errors ?? []).map(({ field, message }) => `${field}: ${message}`);
-  return fields.length ? fields.join(" ") : error.message;
+function tellProblem(name, error) {
+  tell(at(`${name}-status`), () => problemWords(error), "bad");
 }

@@ -1,9 +1,9 @@
 // The four choices of a booking, each a row of large radio buttons: hospital, doctor, day, time.
 
 import { get } from "/web/shared/api.js";
-import { clockTime, dateOf, dayName, daysAfter, now } from "/web/shared/clock.js";
-import { answerFor, copyOf, element, part, show, write } from "/web/shared/paper.js";
-import { roomName } from "/web/shared/words.js";
+import { clockTime, dateOf, daysAfter, now } from "/web/shared/clock.js";
+import { answerFor, copyOf, element, mark, part, show, write } from "/web/shared/paper.js";
+import { dayWords, inWords, texts } from "/web/book/language.js";
 
 const NOON = "12:00";
 const EVENING = "17:00";
@@ -21,7 +21,7 @@ export function withdraw(steps) {
 // Each choice makes the questions of the one before it pointless.
 const ask = (path) => answerFor(at("visit"), get(path));
 
-/** Radio buttons in `place`; each item is `{value, what, more?, disabled?}`. */
+/** Radio buttons in `place`; each item is `{value, what, more?, disabled?}`, `what` and `more` say it in words. */
 function offer(place, name, items, chosen) {
   place.replaceChildren(...items.map((item) => radio(name, item, chosen)));
 }
@@ -30,9 +30,11 @@ function radio(name, { value, what, more, disabled }, chosen) {
   const label = copyOf("choice");
   const input = label.querySelector("input");
   Object.assign(input, { name, value, disabled: Boolean(disabled), defaultChecked: String(value) === String(chosen) });
-  write(label.querySelector(".what"), what);
-  if (more) write(label.querySelector(".more"), more);
-  else label.querySelector(".more").remove();
+  if (!more) label.querySelector(".more").remove();
+  inWords(label, () => {
+    write(label.querySelector(".what"), what());
+    if (more) write(label.querySelector(".more"), more());
+  });
   return label;
 }
 
@@ -40,7 +42,7 @@ function radio(name, { value, what, more, disabled }, chosen) {
 export async function offerHospitals() {
   const hospitals = await get("/hospitals");
   const only = hospitals.length === 1 ? hospitals[0].id : null;
-  offer(at("hospitals"), "hospital", hospitals.map(({ id, name }) => ({ value: id, what: name })), only);
+  offer(at("hospitals"), "hospital", hospitals.map(({ id, name }) => ({ value: id, what: () => name })), only);
   return hospitals;
 }
 
@@ -48,7 +50,7 @@ export async function offerHospitals() {
 export async function offerDoctors(hospitalId) {
   const doctors = await ask(`/hospitals/${hospitalId}/doctors`);
   if (!doctors) return null;
-  const items = doctors.map(({ id, name, specialty, room }) => ({ value: id, what: name, more: [specialty, roomName(room)].filter(Boolean).join(", ") }));
+  const items = doctors.map(({ id, name, specialty, room }) => ({ value: id, what: () => name, more: () => [specialty, texts.room(room)].filter(Boolean).join(texts.comma) }));
   offer(at("doctors"), "doctor", items);
   show(at("doctor-step"), true);
   return doctors;
@@ -66,8 +68,9 @@ export async function offerDays(doctor, hospital) {
 }
 
 function dayItem(date, days, open) {
-  const name = days === 0 ? "Today" : days === 1 ? "Tomorrow" : dayName(date, { weekday: "long" });
-  return { value: date, what: name, more: open ? dayName(date, { day: "numeric", month: "short" }) : "no hours", disabled: !open };
+  const what = () => (days === 0 ? texts.today : days === 1 ? texts.tomorrow : dayWords(date, { weekday: "long" }));
+  const more = () => (open ? dayWords(date, { day: "numeric", month: "short" }) : texts.noHours);
+  return { value: date, what, more, disabled: !open };
 }
 
 // Monday is 0, as in the contract.
@@ -82,17 +85,30 @@ export async function offerTimes(doctor, hospital, date, chosen) {
   const over = date === dateOf(now(), hospital.timezone) ? clockTime(now(), hospital.timezone) : "";
   const slots = answer.slots.filter(({ time, free }) => free || time > over);
   const parts = [
-    ["Morning", slots.filter(({ time }) => time < NOON)],
-    ["Afternoon", slots.filter(({ time }) => time >= NOON && time < EVENING)],
-    ["Evening", slots.filter(({ time }) => time >= EVENING)],
+    ["morning", slots.filter(({ time }) => time < NOON)],
+    ["afternoon", slots.filter(({ time }) => time >= NOON && time < EVENING)],
+    ["evening", slots.filter(({ time }) => time >= EVENING)],
   ];
   at("times").replaceChildren(...parts.filter(([, times]) => times.length).map(([name, times]) => partOfDay(name, times, chosen)));
-  if (!slots.some(({ free }) => free)) at("times").append(element("p", { class: "soft" }, "Nothing is free on this day. Please choose another."));
+  if (!slots.some(({ free }) => free)) at("times").append(nothingFree());
   show(at("time-step"), true);
 }
 
 function partOfDay(name, slots, chosen) {
   const times = element("div", { class: "choices slots" });
-  offer(times, "time", slots.map(({ time, free }) => ({ value: time, what: time, more: free ? null : "taken", disabled: !free })), chosen);
-  return element("div", { role: "group", "aria-label": name }, element("p", { class: "part-of-day", "aria-hidden": "true" }, name), times);
+  const taken = () => texts.taken;
+  offer(times, "time", slots.map(({ time, free }) => ({ value: time, what: () => time, more: free ? null : taken, disabled: !free })), chosen);
+  const heading = element("p", { class: "part-of-day", "aria-hidden": "true" });
+  const group = element("div", { role: "group" }, heading, times);
+  inWords(group, () => {
+    mark(group, "aria-label", texts.words[name]);
+    write(heading, texts.words[name]);
+  });
+  return group;
+}
+
+function nothingFree() {
+  const words = element("p", { class: "soft" });
+  inWords(words, () => write(words, texts.nothingFree));
+  return words;
 }

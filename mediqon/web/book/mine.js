@@ -1,9 +1,9 @@
 // My visits: each with its page to follow, and a cancel that asks once more.
 
 import { get, patch } from "/web/shared/api.js";
-import { clockTime, dayName } from "/web/shared/clock.js";
-import { answerFor, copyOf, keepRows, mark, part, say, show, whileBusy, write } from "/web/shared/paper.js";
-import { STATUS } from "/web/shared/words.js";
+import { clockTime } from "/web/shared/clock.js";
+import { answerFor, keepRows, mark, part, show, whileBusy, write } from "/web/shared/paper.js";
+import { copyInWords, dayWords, inWords, pageOf, problemWords, tell, texts } from "/web/book/language.js";
 import { moveVisit } from "/web/book/other_time.js";
 
 const OVER = new Set(["COMPLETED", "NO_SHOW", "CANCELLED"]);
@@ -20,7 +20,7 @@ export async function showMine(hospitals) {
   const { appointments, doctors } = found;
   keepRows(at("mine"), appointments, {
     key: ({ id }) => id,
-    make: () => copyOf("my-visit"),
+    make: () => copyInWords("my-visit"),
     fill: (row, visit) => drawVisit(row, visit, doctors.get(visit.doctor_id), hospitals),
   });
   show(at("mine-empty"), appointments.length === 0);
@@ -39,20 +39,28 @@ async function namesOf(appointments) {
 }
 
 function drawVisit(row, visit, doctor, hospitals) {
-  const time = visit.scheduled_at ? `, ${clockTime(visit.scheduled_at, zones.get(visit.hospital_id))}` : "";
   write(part(row, "token"), visit.token);
   write(part(row, "what"), doctor ?? "");
-  write(part(row, "when"), `${dayName(visit.date)}${time} · ${STATUS[visit.status]}`);
   mark(row, "data-over", OVER.has(visit.status));
-  mark(part(row, "follow"), "href", `/t/${encodeURIComponent(visit.code)}`);
-  mark(part(row, "follow"), "aria-label", `Follow ${visit.token}`);
-  mark(part(row, "cancel"), "aria-label", `Cancel ${visit.token}`);
-  mark(part(row, "move"), "aria-label", `Another time for ${visit.token}`);
+  inWords(row, () => sayVisit(row, visit));
   part(row, "move").onclick = () => move(visit, hospitals);
   ask(row, visit, false);
   part(row, "cancel").onclick = () => ask(row, visit, true);
   part(row, "keep").onclick = () => ask(row, visit, false);
   part(row, "really").onclick = () => cancel(row, visit, hospitals);
+}
+
+function sayVisit(row, visit) {
+  write(part(row, "when"), `${whenOf(visit)} · ${texts.status[visit.status]}`);
+  mark(part(row, "follow"), "href", pageOf(visit));
+  mark(part(row, "follow"), "aria-label", texts.follow(visit.token));
+  mark(part(row, "cancel"), "aria-label", texts.cancel(visit.token));
+  mark(part(row, "move"), "aria-label", texts.another(visit.token));
+}
+
+/** "Tuesday 24 November, 10:40". */
+function whenOf({ date, scheduled_at: at, hospital_id: hospital }) {
+  return [dayWords(date), at && clockTime(at, zones.get(hospital))].filter(Boolean).join(texts.comma);
 }
 
 function ask(row, { status }, sure) {
@@ -71,8 +79,7 @@ function ask(row, { status }, sure) {
 async function move(visit, hospitals) {
   const moved = await moveVisit(visit, zones.get(visit.hospital_id));
   if (!moved) return;
-  const when = `${dayName(moved.date)}, ${clockTime(moved.scheduled_at, zones.get(moved.hospital_id))}`;
-  say(at("mine-status"), `Moved to ${when}: your token is ${moved.token} now.`, "good");
+  tell(at("mine-status"), () => texts.moved(whenOf(moved), moved.token), "good");
   await showMine(hospitals).catch(() => {});
 }
 
@@ -80,9 +87,9 @@ function cancel(row, visit, hospitals) {
   return whileBusy(part(row, "really"), async () => {
     try {
       await patch(`/appointments/${visit.id}/status`, { status: "CANCELLED" });
-      say(at("mine-status"), `Cancelled ${visit.token}.`, "good");
+      tell(at("mine-status"), () => texts.cancelled(visit.token), "good");
     } catch (error) {
-      say(at("mine-status"), error.message, "bad");
+      tell(at("mine-status"), () => problemWords(error), "bad");
     }
     await showMine(hospitals).catch(() => {});
     document.getElementById("mine-heading").focus();

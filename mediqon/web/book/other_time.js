@@ -2,8 +2,9 @@
 
 import { postOnce } from "/web/shared/api.js";
 import { dateOf, now } from "/web/shared/clock.js";
-import { part, say, whileBusy, write } from "/web/shared/paper.js";
+import { part, whileBusy, write } from "/web/shared/paper.js";
 import { offerFreeTimes } from "/web/shared/times.js";
+import { dayWords, hush, inWords, problemWords, tell, texts } from "/web/book/language.js";
 
 const at = (name) => part(document, name);
 
@@ -11,7 +12,7 @@ const at = (name) => part(document, name);
 export function moveVisit(visit, timezone) {
   const dialog = at("other-time");
   const { date, time } = dialog.querySelector("form").elements;
-  write(at("other-time-title"), `Another time for ${visit.token}`);
+  inWords(at("other-time-title"), () => write(at("other-time-title"), texts.another(visit.token)));
   date.min = dateOf(now(), timezone);
   date.value = visit.date;
   date.onchange = () => offer(visit.doctor_id, date, time);
@@ -27,24 +28,27 @@ export function moveVisit(visit, timezone) {
     };
     dialog.querySelector("form").onsubmit = (event) => {
       event.preventDefault();
+      if (!time.value) return tell(at("other-time-status"), () => texts.check(texts.words.time), "bad");
       moving = whileBusy(at("other-time-go"), async () => {
         try {
           moved = await postOnce(`/appointments/${visit.id}/reschedule`, { date: date.value, time: time.value });
           dialog.close();
         } catch (error) {
           await offer(visit.doctor_id, date, time);
-          say(at("other-time-status"), error.message, "bad");
+          tell(at("other-time-status"), () => problemWords(error), "bad");
         }
       });
     };
   });
 }
 
+// The browser writes the date in its own language: it is told in the page's as well.
 async function offer(doctorId, date, time) {
-  say(at("other-time-status"), "");
+  inWords(at("other-time-day"), () => write(at("other-time-day"), date.value && dayWords(date.value)));
+  hush(at("other-time-status"));
   try {
-    await offerFreeTimes(time, doctorId, date.value);
+    await offerFreeTimes(time, doctorId, date.value, { nothing: texts.noTime });
   } catch (error) {
-    say(at("other-time-status"), error.message, "bad");
+    tell(at("other-time-status"), () => problemWords(error), "bad");
   }
 }

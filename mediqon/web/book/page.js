@@ -1,10 +1,11 @@
 // Booking: hospital, doctor, day, time, confirm. A time taken meanwhile is explained and the next one offered.
 
 import { logout, postOnce } from "/web/shared/api.js";
-import { clockTime, dayName } from "/web/shared/clock.js";
-import { mark, part, say, show, whileBusy, write } from "/web/shared/paper.js";
+import { clockTime } from "/web/shared/clock.js";
+import { mark, part, show, whileBusy, write } from "/web/shared/paper.js";
 import { loggedInPatient } from "/web/book/account.js";
 import { offerDays, offerDoctors, offerHospitals, offerTimes, withdraw } from "/web/book/choices.js";
+import { dayWords, hush, inWords, pageOf, problemWords, tell, texts } from "/web/book/language.js";
 import { showMine } from "/web/book/mine.js";
 
 const at = (name) => part(document, name);
@@ -17,7 +18,7 @@ let doctors = [];
 let hospital = null;
 let doctor = null;
 
-form.addEventListener("change", ({ target }) => STEPS.includes(target.name) && tell(() => chosen(target.name, target.value)));
+form.addEventListener("change", ({ target }) => STEPS.includes(target.name) && attempt(() => chosen(target.name, target.value)));
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   book();
@@ -38,9 +39,9 @@ async function enter(reason) {
   write(at("name"), user.name);
   show(at("who"), true);
   show(at("booking"), true);
-  await tell(async () => {
+  await attempt(async () => {
     hospitals = await offerHospitals();
-    if (hospitals.length === 0) say(at("status"), "There is no hospital here yet.");
+    if (hospitals.length === 0) tell(at("status"), () => texts.noHospital);
     if (hospitals.length === 1) await chosen("hospital", hospitals[0].id);
     await showMine(hospitals);
   });
@@ -72,7 +73,12 @@ async function chooseDoctor(id) {
 function drawConfirm() {
   const time = pick("time");
   show(at("confirm"), Boolean(time));
-  if (time) write(at("summary"), `${dayName(pick("day"))}, ${time}, ${doctor.name}`);
+  if (time) sayVisit(at("summary"), pick("day"), time);
+}
+
+function sayVisit(node, date, time) {
+  const { name } = doctor;
+  inWords(node, () => write(node, [dayWords(date), time, name].join(texts.comma)));
 }
 
 // While it is being booked, nothing else can be chosen.
@@ -81,14 +87,14 @@ function book() {
   const wish = { doctor_id: doctor.id, date: pick("day"), time: pick("time") };
   const choosable = (open) => STEPS.forEach((step) => (at(`${step}-step`).inert = !open));
   choosable(false);
-  return whileBusy(at("book"), () => tell(async () => showBooked(await postOnce("/appointments/book", reason ? { ...wish, reason } : wish)))).finally(() => choosable(true));
+  return whileBusy(at("book"), () => attempt(async () => showBooked(await postOnce("/appointments/book", reason ? { ...wish, reason } : wish)))).finally(() => choosable(true));
 }
 
 async function showBooked(visit) {
   const time = clockTime(visit.scheduled_at, hospital.timezone);
   write(at("booked-token"), visit.token);
-  write(at("booked-when"), `${dayName(visit.date)}, ${time}, ${doctor.name}`);
-  mark(at("booked-link"), "href", `/t/${encodeURIComponent(visit.code)}`);
+  sayVisit(at("booked-when"), visit.date, time);
+  inWords(at("booked-link"), () => mark(at("booked-link"), "href", pageOf(visit)));
   at("booked-code").src = `/qr/t/${encodeURIComponent(visit.code)}`;
   show(at("booked"), true);
   withdraw(STEPS.slice(1));
@@ -101,14 +107,14 @@ async function showBooked(visit) {
 }
 
 /** Does something and puts what went wrong into words; the way out is offered where there is one. */
-async function tell(work) {
-  say(at("status"), "");
+async function attempt(work) {
+  hush(at("status"));
   show(at("take-next"), false);
   try {
     await work();
   } catch (error) {
-    if (error.status === 401) return enter("Please log in again.");
-    say(at("status"), error.message, "bad");
+    if (error.status === 401) return enter(() => texts.again);
+    tell(at("status"), () => problemWords(error), "bad");
     if (NOT_FREE.has(error.code)) await offerNext(error.problem.next_free);
   }
 }
@@ -118,8 +124,8 @@ async function offerNext(time) {
   show(at("confirm"), false);
   await offerTimes(doctor, hospital, pick("day")).catch(() => {});
   if (!time) return;
-  write(button, `Take ${time} instead`);
-  button.onclick = () => tell(() => takeInstead(time));
+  inWords(button, () => write(button, texts.take(time)));
+  button.onclick = () => attempt(() => takeInstead(time));
   show(button, true);
   button.focus();
 }

@@ -146,7 +146,7 @@ async function showNew(visit, words) {
 
 async function offerTimes() {
   const { doctor_id, date, time } = at("booking").elements;
-  await offerFreeTimes(time, doctor_id.value, date.value, (slot) => `${slot.time}, ${slot.token}`);
+  await offerFreeTimes(time, doctor_id.value, date.value, { label: (slot) => `${slot.time}, ${slot.token}` });
   return "";
 }
 

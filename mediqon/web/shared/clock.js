@@ -40,9 +40,9 @@ export function dateOf(at, timezone) {
   return `${parts.year}-${parts.month}-${parts.day}`;
 }
 
-/** "Tuesday 24 November" of a date that is already the hospital's, such as "2026-11-24". */
-export function dayName(date, options = { weekday: "long", day: "numeric", month: "long" }) {
-  return format("UTC", options).format(new Date(`${date}T12:00:00Z`)).replace(",", "");
+/** "Tuesday 24 November" of a date that is already the hospital's, such as "2026-11-24", in the words of `locale`. */
+export function dayName(date, options = { weekday: "long", day: "numeric", month: "long" }, locale = undefined) {
+  return format("UTC", options, locale).format(new Date(`${date}T12:00:00Z`)).replace(",", "");
 }
 
 /** The date `days` after a date. */

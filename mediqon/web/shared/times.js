@@ -6,7 +6,7 @@ import { answerFor, element } from "/web/shared/paper.js";
 const shown = new WeakMap();
 
 /** Offers what is free. Until that is here nothing can be chosen, and of two questions the later one is answered. */
-export async function offerFreeTimes(select, doctorId, date, label = ({ time }) => time) {
+export async function offerFreeTimes(select, doctorId, date, { label = ({ time }) => time, nothing = "nothing free on this day" } = {}) {
   const question = `${doctorId} ${date}`;
   const chosen = shown.get(select) === question ? select.value : "";
   shown.set(select, question);
@@ -15,6 +15,6 @@ export async function offerFreeTimes(select, doctorId, date, label = ({ time }) 
   if (!answer) return;
   const free = answer.slots.filter((slot) => slot.free);
   select.replaceChildren(...free.map((slot) => element("option", { value: slot.time }, label(slot))));
-  if (!free.length) select.append(element("option", { value: "" }, "nothing free on this day"));
+  if (!free.length) select.append(element("option", { value: "" }, nothing));
   if (free.some(({ time }) => time === chosen)) select.value = chosen;
 }
