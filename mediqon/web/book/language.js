@@ -81,10 +81,11 @@ export const dayWords = (date, options) => dayName(date, options, texts.locale);
 /** Where a visit is followed, in the same language. */
 export const pageOf = ({ code }) => `/t/${encodeURIComponent(code)}?lang=${document.documentElement.lang}`;
 
-/** What went wrong. */
+/** What went wrong: in English the server's own words, which know more. */
 export function problemWords({ code, problem }) {
   const fields = (problem?.errors ?? []).map(({ field }) => field);
   if (fields.includes("password")) return texts.guessable;
   const named = fields.map((field) => texts.words[field]).filter(Boolean);
-  return named.length ? texts.check(named.join(texts.comma)) : (texts.problems[code] ?? texts.refused);
+  if (named.length) return texts.check(named.join(texts.comma));
+  return (texts === en && problem?.detail) || (texts.problems[code] ?? texts.refused);
 }
