@@ -126,9 +126,10 @@ class TestAdministration:
         await page.locator("summary", has_text="Dr A. Rao").click()
         form = page.get_by_role("form", name="Hours of one day")
         await form.get_by_label("Day", exact=True).fill("2026-11-24")
-        await form.get_by_label("Hours").fill("14-15")
-        await form.get_by_role("button", name="Set this day").click()
-        await expect(news(page, "Tuesday 24 November: “14-15” is not like 09:00-13:00.")).to_be_visible()
+        for wrong in ("14-15", "23:00-25:00"):
+            await form.get_by_label("Hours").fill(wrong)
+            await form.get_by_role("button", name="Set this day").click()
+            await expect(news(page, f"Tuesday 24 November: “{wrong}” is not like 09:00-13:00.")).to_be_visible()
         await form.get_by_label("Hours").fill("14:00-15:00 x2")
         await form.get_by_role("button", name="Set this day").click()
         await expect(page.get_by_text("Tuesday 24 November · 14:00-15:00 x2")).to_be_visible()

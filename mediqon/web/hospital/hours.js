@@ -1,6 +1,6 @@
 // Hours as a person writes them: "09:00-13:00, 14:00-17:00 x2".
 
-const WINDOW = /^(\d{1,2}:\d{2})\s*[-–]\s*(\d{1,2}:\d{2})(?:\s*[x×]\s*(\d{1,2}))?$/;
+const WINDOW = /^((?:[01]?\d|2[0-3]):[0-5]\d)\s*[-–]\s*((?:[01]?\d|2[0-3]):[0-5]\d|24:00)(?:\s*[x×]\s*(\d{1,2}))?$/;
 
 /** The windows `[{start, end, capacity}]` in these words; none for empty ones. Throws what to show, beginning with `day`. */
 export function readHours(day, text) {
