@@ -196,16 +196,32 @@ async def reading(pool: "Pool") -> AsyncGenerator["Connection"]:
 @asynccontextmanager
 async def transaction(pool: "Pool") -> AsyncGenerator["Connection"]:
     """The same with a transaction around what is done: committed at the end, rolled back on any error."""
-    with metrics.counted_when_done():
-        async with reading(pool) as conn, conn.transaction():
-            yield conn
+    async with reading(pool) as conn, begun(conn):
+        yield conn
 
 
 @asynccontextmanager
 async def snapshot(pool: "Pool") -> AsyncGenerator["Connection"]:
     """A connection to which everything looks as it was at one instant, whatever is committed meanwhile."""
-    async with reading(pool) as conn, conn.transaction(isolation="repeatable_read", readonly=True):
+    async with reading(pool) as conn, begun(conn, isolation="repeatable_read", readonly=True):
         yield conn
+
+
+@asynccontextmanager
+async def begun(conn: "Connection", **kind: Any) -> AsyncGenerator[None]:
+    """A transaction on a connection of `reading`, which gives a connection up that does not answer in time: who frozen
+    is would not answer a rollback either."""
+    with metrics.counted_when_done():
+        transaction = conn.transaction(**kind)
+        await transaction.start()
+        try:
+            yield
+        except TimeoutError:
+            raise
+        except BaseException:
+            await transaction.rollback()
+            raise
+        await transaction.commit()
 
 
 @asynccontextmanager

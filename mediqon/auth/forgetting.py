@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from mediqon.database import Pool, statements
+from mediqon.database import Pool, reading, statements
 
 SQL = statements("auth")
 EVERY_SECONDS = 600.0
@@ -11,5 +11,6 @@ KEYS_LAST = timedelta(days=1)
 
 async def forget_old(pool: Pool, now: datetime) -> None:
     """Drops them; several processes may do so at once."""
-    await pool.execute(SQL.forget_keys, now - KEYS_LAST)
-    await pool.execute(SQL.forget_sessions, now)
+    async with reading(pool) as conn:
+        await conn.execute(SQL.forget_keys, now - KEYS_LAST)
+        await conn.execute(SQL.forget_sessions, now)

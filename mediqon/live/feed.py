@@ -190,7 +190,8 @@ class Feed:
     async def _sweep_displays(self) -> None:
         keys = [key for key in self._displays if "\x00" not in key]
         if keys:
-            rows = await self._pool.fetch(statements("hospitals").living_displays, keys)
+            async with reading(self._pool) as conn:
+                rows = await conn.fetch(statements("hospitals").living_displays, keys)
             for key in set(keys) - {row["key"] for row in rows}:
                 await self.revoke_display(key)
 

@@ -193,9 +193,10 @@ class Memory:
         await self._sweep_zones()
 
     async def _compare(self, held: list[DayKey]) -> None:
-        rows = await self._pool.fetch(
-            statements("queues").versions, [key.doctor_id for key in held], [key.day for key in held]
-        )
+        async with reading(self._pool) as conn:
+            rows = await conn.fetch(
+                statements("queues").versions, [key.doctor_id for key in held], [key.day for key in held]
+            )
         behind = [DayKey(row["doctor_id"], row["day"]) for row in rows if self._is_behind(*row)]
         TRAFFIC.repairs += len(behind)
         for outcome in await asyncio.gather(*map(self._repair, behind), return_exceptions=True):
@@ -208,7 +209,9 @@ class Memory:
 
     async def _sweep_zones(self) -> None:
         """Another process may have been told of a hospital's new timezone."""
-        for doctor_id, timezone in await self._pool.fetch(statements("hospitals").zones, list(self._zones)):
+        async with reading(self._pool) as conn:
+            rows = await conn.fetch(statements("hospitals").zones, list(self._zones))
+        for doctor_id, timezone in rows:
             self._zones[doctor_id] = timezone
 
     async def forget_unwatched(self) -> None:

@@ -3,7 +3,7 @@
 import logging
 from datetime import datetime
 
-from mediqon.database import LOST, Pool, statements, transaction
+from mediqon.database import LOST, Pool, reading, statements, transaction
 from mediqon.live.feed import Feed
 from mediqon.queues import days, session
 from mediqon.queues.models import DayKey
@@ -18,7 +18,9 @@ async def close_old_days(pool: Pool, feed: Feed, now: datetime) -> None:
 
     One that cannot be closed keeps no other open. Raises one of LOST.
     """
-    for row in await pool.fetch(statements("queues").days_over, now):
+    async with reading(pool) as conn:
+        over = await conn.fetch(statements("queues").days_over, now)
+    for row in over:
         key = DayKey(row["doctor_id"], row["day"])
         try:
             await _close(pool, feed, key, now)

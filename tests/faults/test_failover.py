@@ -3,14 +3,16 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from builders import open_clinic
+from builders import Screen, open_clinic
 from conftest import Clock, serving
 from faults.history import History, broken_promises, versions
 from mediqon import database
+from mediqon.live.feed import STALE_SECONDS
 from mediqon.settings import Settings
 from postgres_pair import Pair, postgres_pair
 
@@ -20,6 +22,7 @@ CLIENTS = 3
 CONNECTIONS = 6
 QUIET_SECONDS = 1.0
 RECOVERY_SECONDS = 12.0
+ONE_WAIT_SECONDS = 9.0  # two would take ten
 
 
 @pytest.fixture
@@ -27,6 +30,49 @@ async def pair(servers: Settings) -> AsyncIterator[Pair]:
     async with postgres_pair(servers) as made:
         await database.migrate(made.settings)
         yield made
+
+
+async def age_is(screen: Screen, wanted: Callable[[float], bool]) -> bool:
+    """Returns once the server says so of what it shows."""
+    async with asyncio.timeout(RECOVERY_SECONDS):
+        while True:
+            await screen.connection.send("ping")
+            pong = await screen.until(lambda frame: frame["type"] == "pong")
+            if wanted(pong["age"]):
+                return True
+            await asyncio.sleep(QUIET_SECONDS / 10)
+
+
+@pytest.mark.parametrize("kind", [database.reading, database.transaction, database.snapshot])
+async def test_a_server_that_freezes_in_the_middle_costs_one_wait(
+    pair: Pair, kind: Callable[[database.Pool], AbstractAsyncContextManager[database.Connection]]
+) -> None:
+    async with database.open_pool(pair.settings) as pool:
+
+        async def freeze_in_the_middle() -> None:
+            async with kind(pool) as conn:
+                await conn.execute("select")
+                pair.primary.freeze()
+                await conn.execute("select")
+
+        begun = time.monotonic()
+        with pytest.raises(TimeoutError):
+            await freeze_in_the_middle()
+        assert time.monotonic() - begun < ONE_WAIT_SECONDS
+        pool.terminate()
+
+
+async def test_screens_are_right_again_after_one_wait_too(pair: Pair, clock: Clock) -> None:
+    async with serving(pair.settings, clock) as server:
+        clinic = await open_clinic(server, timezone="UTC")
+        async with server.watch(f"/live/queues/{clinic.doctor_id}") as screen:
+            await screen.frame()
+            pair.primary.freeze()
+            frozen = time.monotonic()
+            await pair.replica.ask("select pg_promote()")
+            assert await age_is(screen, lambda age: age > STALE_SECONDS)
+            assert await age_is(screen, lambda age: age < STALE_SECONDS)
+            assert time.monotonic() - frozen < ONE_WAIT_SECONDS
 
 
 async def test_once_one_connection_is_not_answered_the_others_are_given_up_too(pair: Pair) -> None:
