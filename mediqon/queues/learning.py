@@ -20,20 +20,34 @@ DAYS_LEARNT = 365
 
 
 async def learn_day(conn: Connection, facts: Facts) -> None:
-    """Adds a day that has just been closed; where a later one, or itself, is in the history already, starts anew."""
+    """Adds a day that has just been closed; where a later one, or itself, is in the history already, starts anew.
+
+    Days to come are told by another history then: they count as changed, and are locked before the history is.
+    """
+    await conn.execute(statements("hospitals").touch_later, [facts.doctor_id], facts.day)
     stored = await conn.fetchval(SQL.lock_history, facts.doctor_id)
     history = History() if stored is None else msgspec.convert(stored, History)
     if history.last_day is not None and history.last_day >= facts.day:
-        await relearn(conn, facts.doctor_id)
+        await _learn_anew(conn, facts.doctor_id, await _closed_days(conn, facts.doctor_id))
         return
     shows = (await shows_of(conn, facts.doctor_id, facts.day, facts.day)).get(facts.day, Shows([], []))
     await _keep(conn, facts.doctor_id, _learnt(history, facts, shows))
 
 
 async def relearn(conn: Connection, doctor_id: int) -> History:
-    """The history of a doctor, made anew from the events of the closed days."""
+    """The history of a doctor, made anew from the events of the closed days; later days count as changed."""
+    closed = await _closed_days(conn, doctor_id)
+    if closed:
+        await conn.execute(statements("hospitals").touch_later, [doctor_id], closed[-1])
+    return await _learn_anew(conn, doctor_id, closed)
+
+
+async def _closed_days(conn: Connection, doctor_id: int) -> list[date]:
     rows = await conn.fetch(SQL.closed_days, doctor_id, date.max, DAYS_LEARNT)
-    closed = [row["day"] for row in reversed(rows)]
+    return [row["day"] for row in reversed(rows)]
+
+
+async def _learn_anew(conn: Connection, doctor_id: int, closed: Sequence[date]) -> History:
     await conn.fetchval(SQL.lock_history, doctor_id)
     history = History()
     for day in closed:

@@ -148,6 +148,22 @@ async def test_a_closed_day_teaches_how_long_this_doctor_takes(
     assert [token["expected_at"] is not None for token in view["tokens"]] == [True, True]
 
 
+async def test_what_a_closed_day_teaches_reaches_a_day_that_was_booked_before_in_every_process(
+    clinic: Clinic, settings: Settings, clock: Clock
+) -> None:
+    for at in ("09:00", "09:10", "09:20", "10:00"):
+        await clinic.reception.book(clinic.doctor_id, date="2026-11-24", time=at, patient={"name": at})
+    await a_morning(clinic, clock, [29] * 8)
+    clock.now = clock.now.replace(day=24, hour=3, minute=0)
+    await clinic.reception.log_in_again()
+    path = f"/queues/{clinic.doctor_id}"
+    await clinic.server.anybody.get(path)
+    await clinic.reception.walk_in(clinic.doctor_id)
+    async with serving(settings, clock) as fresh:
+        kept, read = await clinic.server.anybody.get(path), await fresh.anybody.get(path)
+    assert kept["tokens"] == read["tokens"]
+
+
 async def test_learning_anew_from_events_gives_what_was_learnt_day_by_day(
     clinic: Clinic, settings: Settings, clock: Clock
 ) -> None:
