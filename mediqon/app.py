@@ -36,7 +36,7 @@ import mediqon.queues.session_routes
 import mediqon.web.qr_routes
 import mediqon.web.routes
 from mediqon import given, logs, measuring, openapi
-from mediqon.appointments.booking import Order, sell
+from mediqon.appointments import booking
 from mediqon.auth import forgetting
 from mediqon.auth.access import provide_actor
 from mediqon.auth.audit import key_of
@@ -129,8 +129,8 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> A
             logbook = Logbook(pool, key)
             app.state.update({"pool": pool, "feed": feed})
             counters = {
-                "bookings": Counter(pool, feed, sell, status=201),
-                "moves": Counter(pool, feed, moves.serve),
+                "bookings": Counter(pool, feed, booking.plan, status=201),
+                "moves": Counter(pool, feed, moves.plan),
             }
             app.state.update(counters)
             app.state.update({"ended": ended, "throttle": throttle, "logbook": logbook})
@@ -242,7 +242,7 @@ def _feed(scope: Scope) -> Feed:
     return scope["litestar_app"].state.feed
 
 
-def _bookings(scope: Scope) -> Counter[Order]:
+def _bookings(scope: Scope) -> Counter[booking.Order]:
     return scope["litestar_app"].state.bookings
 
 

@@ -57,12 +57,14 @@ EVENT = {
     "at": "2026-11-23T09:00:00Z",
     "verb": "x",
 }
-TODAY = {"doctor_id": 1, "day": f"{DAY}", "version": 1, "call_seq": 0, "state": "OPEN", "delay_minutes": 0}
+TODAY = {"since": 0, "doctor_id": 1, "day": f"{DAY}", "version": 1, "call_seq": 0, "state": "OPEN", "delay_minutes": 0}
+ANSWER = {"user_id": 99, "key": "k", "digest": "00", "status": 201, "body": "{}", "at": "2026-11-23T09:00:00Z"}
 SEAT = {
     "hospital_id": 1,
     "doctor_id": 1,
     "day": f"{DAY}",
-    "account_id": 99,
+    "patient_id": 99,
+    "id": 1_000_000,
     "seat": 1,
     "token": "A-001",
     "code": "new",
@@ -74,8 +76,12 @@ HOT: list[tuple[str, str, list[Any]]] = [
     ("hospitals", "touch_days", [[1], DAY]),
     ("queues", "lock_visit_day", [7, "hospital", 1, 1, None]),
     ("queues", "find_visit", [7, "hospital", 1, 1, None]),
-    ("queues", "save_change", [json.dumps([{"id": 7, **IMAGE}]), json.dumps([EVENT]), json.dumps([TODAY]), [7]]),
-    ("appointments", "sell_seats", [json.dumps([SEAT])]),
+    (
+        "queues",
+        "save_change",
+        [*map(json.dumps, ([SEAT], [{"id": 7, **IMAGE}], [EVENT], [TODAY], [ANSWER])), [7]],
+    ),
+    ("appointments", "reserve_visits", [[99, None]]),
     ("queues", "look_at_day", [1, DAY]),
     ("queues", "queue_visits", [1, DAY]),
     ("queues", "versions", [[1], [DAY]]),

@@ -1,11 +1,9 @@
-"""Selling seats: those who wait are served together, in one transaction. Refusals are told to each alone."""
+"""Selling seats to those who wait, together. Refusals are told to each alone."""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
-
-import asyncpg
 
 from mediqon.appointments.codes import new_code
 from mediqon.appointments.models import SomebodyElse
@@ -24,10 +22,11 @@ from mediqon.errors import (
 from mediqon.fields import HORIZON_DAYS_MAX
 from mediqon.hospitals import calendar
 from mediqon.hospitals.slots import Sale, Seat, Sold, clock, grid, instant, local_day, minute_of
-from mediqon.queues import days
-from mediqon.queues.counter import Done
-from mediqon.queues.days import Change, DayBusy, Known
+from mediqon.queues import writing
+from mediqon.queues.days import DayBusy
 from mediqon.queues.models import OVER, DayKey, Facts, PlaceRule, Priority, QueueState, Status, Visit
+from mediqon.queues.orders import Done, Plan, Take
+from mediqon.queues.writing import Change
 
 SQL = statements("appointments")
 
@@ -58,40 +57,47 @@ class Again(NamedTuple):
     first: Draft
 
 
-async def sell(
-    conn: Connection, orders: Sequence[Order], known: Known = days.nothing, *, sure: bool = False, wait: bool = True
-) -> list[Done | Problem]:
-    """Sells a seat to each, in order; a refusal stands in the place of the one refused.
-
-    Unless `wait`, a day that somebody else is changing right now is let be: DayBusy for those who asked for it.
+async def plan(conn: Connection, orders: Sequence[Order], take: Take, *, sure: bool = False) -> Plan:
+    """What to write to sell a seat to each, in order; a refusal stands in the place of the one refused.
 
     Refusals: SlotPast, AlreadyBooked (with its id), SlotTaken (with `next_free`), SlotUnavailable, DayFull,
-    QueueClosed, NotFound. Raises UniqueViolationError where a seat had gone with a visit to another doctor; when
-    `sure`, these are looked up first.
+    QueueClosed, NotFound; DayBusy for a day that cannot be had. Saving raises UniqueViolationError where a seat had
+    gone with a visit to another doctor; when `sure`, these are looked up first.
     """
-    keys = {order.key for order in orders if never_sold(order.key.day, order.now) is None}
-    locked = await days.lock_all(conn, keys, known, wait=wait)
+    taken = await take({order.key for order in orders if never_sold(order.key.day, order.now) is None})
     now = max(order.now for order in orders)
-    stocks = {key: await _stock(conn, facts, now, sure=sure) for key, facts in locked.items()}
+    stocks = {key: await _stock(conn, facts, now, sure=sure) for key, facts in taken.items()}
     drafts = [_draft(order, stocks) for order in orders]
-    rows = await conn.fetch(SQL.sell_seats, [_row(each, locked) for each in drafts if isinstance(each, Draft)])
-    sold = {row["code"]: row for row in rows}
+    booked = await _entered(conn, [draft for draft in drafts if isinstance(draft, Draft)])
     changes: dict[DayKey, list[Change]] = {}
-    for draft in drafts:
-        if isinstance(draft, Draft) and draft.code in sold:
-            change = Change(verb="book", after=_visit(draft, sold[draft.code]), actor=draft.order.actor)
-            changes.setdefault(draft.order.key, []).append(change)
+    for draft, visit in booked.values():
+        change = Change(verb="book", after=visit, actor=draft.order.actor)
+        changes.setdefault(draft.order.key, []).append(change)
     written = {
-        key: days.written(locked[key], sales, actor=None, now=now, versions=len(sales))
+        key: writing.written(taken[key], sales, actor=None, now=now, versions=len(sales))
         for key, sales in changes.items()
     }
-    if written:
-        await days.save(conn, *written.values())
-    await days.close_untouched(conn, [facts for key, facts in locked.items() if key not in written])
     after = {key: each.facts for key, each in written.items()}
     for key, facts in after.items():
         _keep(stocks[key], facts)
-    return [_outcome(draft, sold, after, now) for draft in drafts]
+    return Plan(
+        [_outcome(draft, booked, after, now) for draft in drafts],
+        [*written.values()],
+        [_row(draft, visit, taken[draft.order.key]) for draft, visit in booked.values()],
+    )
+
+
+async def _entered(conn: Connection, drafts: Sequence[Draft]) -> dict[str, tuple[Draft, Visit]]:
+    """The visits of these drafts by their codes, but for those whose account is gone."""
+    accounts = [draft.order.actor.id if draft.order.somebody is None else None for draft in drafts]
+    rows = await conn.fetch(SQL.reserve_visits, accounts) if drafts else []
+    entered: dict[str, tuple[Draft, Visit]] = {}
+    for draft, row in zip(drafts, rows, strict=True):
+        somebody = draft.order.somebody
+        name = somebody.name.strip() if somebody else row["name"]
+        if name is not None:
+            entered[draft.code] = draft, _visit(draft, row["id"], row["patient_id"], name)
+    return entered
 
 
 def _draft(order: Order, stocks: "dict[DayKey, Stock]") -> Draft | Again | Problem:
@@ -192,29 +198,30 @@ async def _sold(conn: Connection, facts: Facts, *, sure: bool) -> list[Sold]:
     ]
 
 
-def _row(draft: Draft, locked: dict[DayKey, Facts]) -> dict[str, object]:
-    order, somebody = draft.order, draft.order.somebody
+def _row(draft: Draft, visit: Visit, facts: Facts) -> dict[str, object]:
+    somebody = draft.order.somebody
     return {
-        "hospital_id": locked[order.key].hospital_id,
-        "doctor_id": order.key.doctor_id,
-        "day": order.key.day,
-        "account_id": order.actor.id if somebody is None else None,
-        "name": somebody and somebody.name.strip(),
+        "id": visit.id,
+        "hospital_id": facts.hospital_id,
+        "doctor_id": facts.doctor_id,
+        "day": facts.day,
+        "patient_id": visit.patient_id,
+        "name": somebody and visit.patient,
         "phone": somebody and somebody.phone,
-        "seat": draft.seat.number,
-        "token": draft.token,
-        "code": draft.code,
-        "reason": order.reason,
-        "scheduled_at": draft.seat.at,
-        "booked_at": order.now,
+        "seat": visit.seat,
+        "token": visit.token,
+        "code": visit.code,
+        "reason": visit.reason,
+        "scheduled_at": visit.scheduled_at,
+        "booked_at": visit.booked_at,
     }
 
 
-def _visit(draft: Draft, row: asyncpg.Record) -> Visit:
+def _visit(draft: Draft, visit_id: int, patient_id: int, name: str) -> Visit:
     return Visit(
-        id=row["id"],
-        patient_id=row["patient_id"],
-        patient=row["patient"],
+        id=visit_id,
+        patient_id=patient_id,
+        patient=name,
         token=draft.token,
         code=draft.code,
         status=Status.BOOKED,
@@ -235,15 +242,18 @@ def _visit(draft: Draft, row: asyncpg.Record) -> Visit:
 
 
 def _outcome(
-    draft: Draft | Again | Problem, sold: dict[str, asyncpg.Record], after: dict[DayKey, Facts], now: datetime
+    draft: Draft | Again | Problem,
+    booked: dict[str, tuple[Draft, Visit]],
+    after: dict[DayKey, Facts],
+    now: datetime,
 ) -> Done | Problem:
     if isinstance(draft, Problem):
         return draft
     first = draft.first if isinstance(draft, Again) else draft
-    if first.code not in sold:
+    if first.code not in booked:
         return NotFound("There is no such account any more.")
-    visit_id: int = sold[first.code]["id"]
-    return already_booked(visit_id) if isinstance(draft, Again) else Done(after[draft.order.key], visit_id, now)
+    _, visit = booked[first.code]
+    return already_booked(visit.id) if isinstance(draft, Again) else Done(after[draft.order.key], visit.id, now)
 
 
 def already_booked(visit_id: int) -> AlreadyBooked:

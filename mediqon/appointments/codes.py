@@ -7,9 +7,9 @@ import msgspec
 
 from mediqon.auth.models import Actor
 from mediqon.database import Connection, statements
-from mediqon.queues import days
-from mediqon.queues.days import Change
+from mediqon.queues import writing
 from mediqon.queues.models import Facts
+from mediqon.queues.writing import Change
 
 SQL = statements("appointments")
 CODE_BYTES = 12
@@ -25,4 +25,6 @@ async def renew(conn: Connection, facts: Facts, visit_id: int, *, actor: Actor, 
     visit = facts.visit(visit_id)
     renewed = msgspec.structs.replace(visit, code=new_code(), version=visit.version + 1)
     await conn.execute(SQL.renew_code, visit_id, renewed.code)
-    return await days.write(conn, facts, [Change(verb="new_code", before=visit, after=renewed)], actor=actor, now=now)
+    return await writing.write(
+        conn, facts, [Change(verb="new_code", before=visit, after=renewed)], actor=actor, now=now
+    )

@@ -18,7 +18,7 @@ from mediqon.hospitals.calendar import find_practice
 from mediqon.hospitals.models import DateHours, DateWindow, Window
 from mediqon.hospitals.slots import local_day, minute_at, minute_of
 from mediqon.live.channels import Appointment
-from mediqon.queues import days
+from mediqon.queues import days, writing
 from mediqon.queues.models import DayKey, Facts, Status, Visit
 from mediqon.queues.views import appointment, outlook_on
 
@@ -55,7 +55,7 @@ async def set_date(
     async with transaction(pool) as conn:
         await doctors.lock_own(conn, doctor_id, actor.hospital_id)
         facts = await days.lock(conn, DayKey(doctor_id, day))
-        await days.touch(conn, facts)
+        await writing.touch(conn, facts)
         await doctors.set_date(conn, doctor_id, day, ordered)
         hours = await doctors.date_hours(conn, doctor_id, day)
     outlook = outlook_on(facts, now)
@@ -75,7 +75,7 @@ async def forget_date(doctor_id: PathId, day: FromPath[date], actor: Actor, pool
     """The week's hours hold on this date again."""
     async with transaction(pool) as conn:
         await doctors.lock_own(conn, doctor_id, actor.hospital_id)
-        await days.touch(conn, await days.lock(conn, DayKey(doctor_id, day)))
+        await writing.touch(conn, await days.lock(conn, DayKey(doctor_id, day)))
         await conn.execute(SQL.forget_special_day, doctor_id, day)
 
 

@@ -17,8 +17,8 @@ from mediqon.hospitals.calendar import find_practice
 from mediqon.hospitals.slots import local_day
 from mediqon.live.channels import TokenView
 from mediqon.queues import days
-from mediqon.queues.counter import Done
 from mediqon.queues.models import DayKey, Priority, QueueState
+from mediqon.queues.orders import Done
 
 SQL = statements("appointments")
 KEY_BYTES = 16

@@ -14,7 +14,7 @@ from mediqon.fields import Clock, EndClock, Reason
 from mediqon.hospitals.calendar import Practice
 from mediqon.hospitals.slots import MINUTES_OF_DAY, clock, instant, local_day, minute_of
 from mediqon.live.channels import Appointment
-from mediqon.queues import days
+from mediqon.queues import days, writing
 from mediqon.queues.models import DayKey, Facts, Status, Visit
 
 SQL = statements("appointments")
@@ -57,7 +57,7 @@ async def add(conn: Connection, practice: Practice, asked: NewLeave) -> tuple[Le
         raise Malformed("end", "must be after start")
     doctor_id = practice.doctor.id
     facts = await days.lock(conn, DayKey(doctor_id, asked.date))
-    await days.touch(conn, facts)
+    await writing.touch(conn, facts)
     leave_id = await conn.fetchval(SQL.insert_leave, doctor_id, asked.date, start, end, asked.reason)
     leave = Leave(
         id=leave_id, doctor_id=doctor_id, date=asked.date, start=clock(start), end=clock(end), reason=asked.reason

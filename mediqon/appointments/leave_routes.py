@@ -17,7 +17,7 @@ from mediqon.errors import NotFound
 from mediqon.fields import PathId
 from mediqon.given import Actor, Feed, Now, Pool
 from mediqon.hospitals.calendar import find_practice
-from mediqon.queues import days
+from mediqon.queues import days, writing
 from mediqon.queues.models import DayKey
 from mediqon.queues.views import appointment, outlook_on
 
@@ -59,7 +59,7 @@ async def delete_leave(leave_id: PathId, actor: Actor, pool: Pool) -> None:
     """Puts the hours back on sale."""
     async with transaction(pool) as conn:
         taken = await leave.find(conn, leave_id, actor)
-        await days.touch(conn, await days.lock(conn, DayKey(taken.doctor_id, taken.date)))
+        await writing.touch(conn, await days.lock(conn, DayKey(taken.doctor_id, taken.date)))
         await conn.execute(statements("appointments").delete_leave, taken.id)
 
 

@@ -13,9 +13,9 @@ from mediqon.errors import AlreadyBooked, NotFound, QueueClosed, SlotTaken, Visi
 from mediqon.hospitals import calendar
 from mediqon.hospitals.calendar import Practice
 from mediqon.hospitals.slots import instant, minute_of
-from mediqon.queues import days, desk
-from mediqon.queues.days import Change
+from mediqon.queues import days, desk, writing
 from mediqon.queues.models import IN_ROOM, OVER, DayKey, Facts, PlaceRule, QueueState, Status, Visit
+from mediqon.queues.writing import Change
 
 SQL = statements("appointments")
 
@@ -125,11 +125,11 @@ async def _carry(
     """Writes the move into the story of every day it touches."""
     if source is target:
         change = Change(verb=verb, before=visit, after=there, reason=reason)
-        facts = await days.write(conn, source, [change], actor=actor, now=now)
+        facts = await writing.write(conn, source, [change], actor=actor, now=now)
         return Moved(facts, facts, visit.id)
     out = Change(verb=f"{verb}_out", before=visit, reason=reason)
     come = Change(verb=f"{verb}_in", after=there, reason=reason)
-    left = days.written(source, [out], actor=actor, now=now)
-    here = days.written(target, [come], actor=actor, now=now)
-    await days.save(conn, left, here._replace(visits=[there]))
+    left = writing.written(source, [out], actor=actor, now=now)
+    here = writing.written(target, [come], actor=actor, now=now)
+    await writing.save(conn, left, here._replace(visits=[there]))
     return Moved(here.facts, left.facts, visit.id)

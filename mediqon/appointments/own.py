@@ -7,9 +7,9 @@ import msgspec
 from mediqon.auth.models import holder
 from mediqon.database import Connection, statements
 from mediqon.errors import NotFound, VisitOver
-from mediqon.queues import days, desk, rules
-from mediqon.queues.days import Change
+from mediqon.queues import days, desk, rules, writing
 from mediqon.queues.models import DayKey, Facts, Status, Visit
+from mediqon.queues.writing import Change
 
 SQL = statements("appointments")
 
@@ -44,7 +44,7 @@ async def be_late(conn: Connection, code: str, minutes: int, *, now: datetime) -
         return before, before
     later = msgspec.structs.replace(visit, due_at=due, version=visit.version + 1)
     change = Change(verb="late", before=visit, after=later, reason=f"{minutes} minutes")
-    return before, await days.write(conn, before, [change], actor=holder(visit.patient_id), now=now)
+    return before, await writing.write(conn, before, [change], actor=holder(visit.patient_id), now=now)
 
 
 async def _find(conn: Connection, code: str) -> DayKey:

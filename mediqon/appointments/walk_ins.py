@@ -8,10 +8,10 @@ from mediqon.auth.models import Actor, Role, holder
 from mediqon.database import Connection, statements
 from mediqon.errors import DayFull, QueueClosed
 from mediqon.hospitals import calendar
-from mediqon.queues import days, rules
-from mediqon.queues.counter import Done
-from mediqon.queues.days import Change
+from mediqon.queues import rules, writing
 from mediqon.queues.models import Facts, PlaceRule, Priority, QueueState, Status, Visit
+from mediqon.queues.orders import Done
+from mediqon.queues.writing import Change
 
 SQL = statements("appointments")
 
@@ -64,7 +64,7 @@ async def walk_in(
         started_at=None,
         ended_at=None,
     )
-    after = await days.write(
+    after = await writing.write(
         conn, facts, [Change(verb="walk_in", after=visit)], actor=actor or holder(patient_id), now=now
     )
     return Done(after, visit_id, now)

@@ -104,6 +104,18 @@ async def keep(conn: Connection, attempt: Attempt, answer: msgspec.Struct, *, st
     await settle(conn, [attempt], [answer], status=status)
 
 
+def kept(attempt: Attempt, answer: msgspec.Struct, status: int, now: datetime) -> dict[str, object]:
+    """The answer as a row, for a statement that keeps it with what it answers."""
+    return {
+        "user_id": attempt.user_id,
+        "key": attempt.key,
+        "digest": attempt.digests[0].hex(),
+        "status": status,
+        "body": msgspec.json.encode(answer).decode(),
+        "at": now,
+    }
+
+
 async def settle(
     conn: Connection, attempts: Sequence[Attempt], answers: Sequence[msgspec.Struct | None], *, status: int = 201
 ) -> None:

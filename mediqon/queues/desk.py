@@ -20,11 +20,11 @@ from mediqon.errors import (
 )
 from mediqon.hospitals.models import Policy
 from mediqon.hospitals.slots import local_day
-from mediqon.queues import days, rules
-from mediqon.queues.days import Change, Written
+from mediqon.queues import rules, writing
 from mediqon.queues.models import IN_ROOM, OVER, DayImage, Facts, PlaceRule, Priority, QueueState, Status, Visit
 from mediqon.queues.shown import instant
 from mediqon.queues.views import appointment, outlook_on
+from mediqon.queues.writing import Change, Written
 
 VERBS = {
     Status.CHECKED_IN: "check_in",
@@ -59,7 +59,7 @@ async def move(
     change = step(facts, visit_id, to, actor=actor, now=now, reason=reason)
     if change is None:
         return facts
-    await days.save(conn, change)
+    await writing.save(conn, change)
     return change.facts
 
 
@@ -91,7 +91,7 @@ def step(
     if to is Status.CALLED:
         return _called(facts, [], visit, actor=actor, now=now, reason=reason)
     change = Change(verb=VERBS[to], before=visit, after=moved(facts, visit, to, now), reason=reason)
-    return days.written(facts, [change], actor=actor, now=now)
+    return writing.written(facts, [change], actor=actor, now=now)
 
 
 def call_next(facts: Facts, *, actor: Actor, now: datetime, version: int | None) -> Next:
@@ -112,7 +112,7 @@ def call_next(facts: Facts, *, actor: Actor, now: datetime, version: int | None)
     if waiting:
         change = _called(facts, done, waiting[0], actor=actor, now=now)
     elif done:
-        change = days.written(facts, done, actor=actor, now=now)
+        change = writing.written(facts, done, actor=actor, now=now)
     return Next(change, waiting[0].id if waiting else None, leaving[-1].id if leaving else None)
 
 
@@ -123,7 +123,7 @@ def recall(facts: Facts, visit_id: int, *, actor: Actor, now: datetime) -> Writt
         raise _illegal(visit, Status.CALLED, actor.role)
     again = msgspec.structs.replace(visit, calls=visit.calls + 1, version=visit.version + 1)
     change = Change(verb="recall", before=visit, after=again, announces=True)
-    return days.written(facts, [change], actor=actor, now=now)
+    return writing.written(facts, [change], actor=actor, now=now)
 
 
 async def set_priority(
@@ -142,7 +142,7 @@ async def set_priority(
         version=visit.version + 1,
     )
     change = Change(verb="priority", before=visit, after=after, reason=reason)
-    return await days.write(conn, facts, [change], actor=actor, now=now)
+    return await writing.write(conn, facts, [change], actor=actor, now=now)
 
 
 async def place_before(
@@ -158,7 +158,7 @@ async def place_before(
     moved, *gave_way = rules.placed_before(visit, others, index, now=now)
     changes = [Change(verb="place", before=visit, after=_next(moved, place_rule=PlaceRule.MOVED), reason=reason)]
     changes += [Change(verb="give_way", before=facts.visit(each.id), after=_next(each)) for each in gave_way]
-    return await days.write(conn, facts, changes, actor=actor, now=now)
+    return await writing.write(conn, facts, changes, actor=actor, now=now)
 
 
 def _index(line: list[Visit], visit_id: int) -> int | None:
@@ -184,7 +184,7 @@ def _called(
     )
     there = DayImage(state=facts.state, paused_until=facts.paused_until, pause_reason=facts.pause_reason)
     day = there if facts.delay_minutes else None
-    return days.written(facts, [*first, change], actor=actor, now=now, day=day)
+    return writing.written(facts, [*first, change], actor=actor, now=now, day=day)
 
 
 def moved(facts: Facts, visit: Visit, to: Status, now: datetime) -> Visit:

@@ -11,9 +11,10 @@ from mediqon.database import Connection
 from mediqon.errors import NotFound, Problem
 from mediqon.live.channels import Appointment
 from mediqon.queues import days, desk
-from mediqon.queues.counter import Done
-from mediqon.queues.days import DayBusy, Known, Written
+from mediqon.queues.days import DayBusy
 from mediqon.queues.models import DayKey, Facts, Status
+from mediqon.queues.orders import Done, Plan, Take
+from mediqon.queues.writing import Written
 
 
 class CallNextAnswer(msgspec.Struct, frozen=True):
@@ -94,23 +95,16 @@ class NextCall(NamedTuple):
 Order: TypeAlias = Move | Recall | NextCall
 
 
-async def serve(
-    conn: Connection, orders: Sequence[Order], known: Known = days.nothing, *, sure: bool = True, wait: bool = True
-) -> list[Done | Called | Problem]:
-    """Does what each asks for; a refusal stands in the place of the one refused. Always `sure`.
+async def plan(conn: Connection, orders: Sequence[Order], take: Take, *, sure: bool = True) -> Plan:
+    """What to write to do what each asks for; a refusal stands in the place of the one refused. Always `sure`.
 
     Refusals: NotFound also for what is not the actor's to see, StaleVersion also for a visit that went elsewhere while
-    we waited, and those of the verb. DayBusy for a second change of one visit, and unless `wait` for a day that is
-    locked.
+    we waited, and those of the verb. DayBusy for a second change of one visit, and for a day that cannot be had.
     """
     keys = await _days(conn, orders)
-    locked = await days.lock_all(conn, {key for key in keys if key is not None}, known, wait=wait)
-    written: list[Written] = []
-    outcomes = [_serve(each, key, locked, written) for each, key in zip(orders, keys, strict=True)]
-    if written:
-        await days.save(conn, *written)
-    await days.close_untouched(conn, locked.values())
-    return outcomes
+    taken = await take({key for key in keys if key is not None})
+    changes: list[Written] = []
+    return Plan([_serve(each, key, taken, changes) for each, key in zip(orders, keys, strict=True)], changes)
 
 
 async def _days(conn: Connection, orders: Sequence[Order]) -> list[DayKey | None]:
@@ -121,14 +115,14 @@ async def _days(conn: Connection, orders: Sequence[Order]) -> list[DayKey | None
 
 
 def _serve(
-    order: Order, key: DayKey | None, locked: dict[DayKey, Facts], written: list[Written]
+    order: Order, key: DayKey | None, taken: dict[DayKey, Facts], changes: list[Written]
 ) -> Done | Called | Problem:
     """What comes of one order, to a day as those before it leave it; what is to be written is added."""
     if key is None:
         return NotFound()
-    if key not in locked or (isinstance(order, NextCall) and any(each.facts.key == key for each in written)):
+    if key not in taken or (isinstance(order, NextCall) and any(each.facts.key == key for each in changes)):
         return DayBusy(key)  # whom a call-next would move, the one before it has nearly always moved
-    facts = locked[key]
+    facts = taken[key]
     try:
         if isinstance(order, NextCall):
             desk.refuse_others(facts, order.actor)
@@ -138,10 +132,10 @@ def _serve(
     except Problem as problem:
         return problem
     if change is not None:
-        if _moved(change) & {visit_id for each in written for visit_id in _moved(each)}:
+        if _moved(change) & {visit_id for each in changes for visit_id in _moved(each)}:
             return DayBusy(key)
-        written.append(change)
-        locked[key] = change.facts
+        changes.append(change)
+        taken[key] = change.facts
     return outcome
 
 

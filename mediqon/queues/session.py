@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from mediqon.auth.models import Actor
 from mediqon.database import Connection
 from mediqon.errors import QueueClosed, VisitsOpen
-from mediqon.queues import days, learning
-from mediqon.queues.days import Change
+from mediqon.queues import learning, writing
 from mediqon.queues.desk import moved
 from mediqon.queues.models import OVER, DayImage, Facts, QueueState, Status
 from mediqon.queues.views import appointment, outlook_on
+from mediqon.queues.writing import Change
 
 
 async def pause(
@@ -67,7 +67,7 @@ async def close(conn: Connection, facts: Facts, *, no_show: bool, actor: Actor |
         seen = visit.status is Status.IN_CONSULTATION
         after = moved(facts, visit, Status.COMPLETED if seen else Status.NO_SHOW, now)
         changes.append(Change(verb="complete" if seen else "no_show", before=visit, after=after, reason="day closed"))
-    closed = await days.write(conn, facts, changes, actor=actor, now=now, day=DayImage(state=QueueState.CLOSED))
+    closed = await writing.write(conn, facts, changes, actor=actor, now=now, day=DayImage(state=QueueState.CLOSED))
     await learning.learn_day(conn, closed)
     return closed
 
@@ -75,7 +75,7 @@ async def close(conn: Connection, facts: Facts, *, no_show: bool, actor: Actor |
 async def _set(
     conn: Connection, facts: Facts, verb: str, day: DayImage, *, actor: Actor, now: datetime, reason: str | None = None
 ) -> Facts:
-    return await days.write(conn, facts, [Change(verb=verb, reason=reason)], actor=actor, now=now, day=day)
+    return await writing.write(conn, facts, [Change(verb=verb, reason=reason)], actor=actor, now=now, day=day)
 
 
 def _refuse_closed(facts: Facts) -> None:

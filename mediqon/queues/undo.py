@@ -11,9 +11,9 @@ import msgspec
 from mediqon.auth.models import Actor
 from mediqon.database import Connection, statements
 from mediqon.errors import CannotUndo, NothingToUndo
-from mediqon.queues import days
-from mediqon.queues.days import Change
+from mediqon.queues import writing
 from mediqon.queues.models import Facts, Snapshot, Visit
+from mediqon.queues.writing import Change
 
 SQL = statements("queues")
 FINAL = {
@@ -36,7 +36,7 @@ async def undo(conn: Connection, facts: Facts, *, actor: Actor, now: datetime) -
     version: int = events[0]["queue_version"]
     try:
         async with conn.transaction():
-            return await days.write(conn, facts, changes, actor=actor, now=now, day=day, undoes=version)
+            return await writing.write(conn, facts, changes, actor=actor, now=now, day=day, undoes=version)
     except asyncpg.UniqueViolationError:
         raise CannotUndo("The seat or the patient's place has been given anew meanwhile.") from None
 

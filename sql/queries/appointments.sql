@@ -1,28 +1,16 @@
 -- Promises about the future: seats sold, walk-ins taken in, and what a patient holds.
 
--- name: sell_seats
--- Sells seats of locked days, and enters the patients that have no account; nothing for an account that is gone.
--- $1 a JSON list of bookings, with either the account or the name of the patient.
-with bookings as materialized (
-    select b.*, coalesce(b.account_id, nextval('users_id_seq')) as patient_id,
-           coalesce(b.name, (select u.name from users u where u.id = b.account_id and u.disabled_at is null)) as patient
-    from jsonb_to_recordset($1) as b (
-        hospital_id bigint, doctor_id bigint, day date, account_id bigint, name text, phone text, seat integer,
-        token text, code text, reason text, scheduled_at timestamptz, booked_at timestamptz
-    )
-), entered as (
-    insert into users (id, role, name, phone) overriding system value
-    select patient_id, 'patient', name, phone from bookings where account_id is null
-), sold as (
-    insert into appointments (hospital_id, doctor_id, day, patient_id, issued_by, seat, token, code, status, reason,
-                              scheduled_at, due_at, place_rule, booked_at)
-    select hospital_id, doctor_id, day, patient_id, doctor_id, seat, token, code, 'BOOKED', reason,
-           scheduled_at, scheduled_at, 'SLOT', booked_at
-    from bookings
-    where patient is not null
-    returning id, code, patient_id
+-- name: reserve_visits
+-- Ids for visits that are about to be booked, and their patients, in order: those of the accounts, with no name where an
+-- account is gone; a new one for whoever has none. $1 accounts, null for none.
+with asked as materialized (
+    select number, account_id, nextval('appointments_id_seq') as id,
+           case when account_id is null then nextval('users_id_seq') else account_id end as patient_id
+    from unnest($1::bigint[]) with ordinality as asked (account_id, number)
 )
-select s.id, s.code, s.patient_id, b.patient from sold s join bookings b using (code);
+select a.id, a.patient_id, u.name
+from asked a left join users u on u.id = a.account_id and u.disabled_at is null
+order by a.number;
 
 -- name: insert_walk_in
 -- Takes in somebody who is here. $1 hospital, $2 doctor, $3 day, $4 patient, $5 walk-in number, $6 token, $7 code,

@@ -118,38 +118,78 @@ join appointments a on a.id = asked.id and case asked.role
 end;
 
 -- name: save_change
--- Writes what was done to locked days: what visits have become, the days' story, the days themselves and their next
--- versions. $1 visits, $2 events, $3 days, each a JSON list; $4 the visits' ids, by which they are found without reading all.
-with moved as (
+-- Writes what was done to days: visits that are new with those of their patients who have no account, what other visits
+-- have become, the days' story, the days themselves and their next versions, and what their askers will be told again. True;
+-- but where one of the days is not at the version any more that the change goes on from, somebody else has it locked, or
+-- one of the askers has asked before, writes nothing of it all: false.
+-- $1 new visits, $2 changed visits, $3 events, $4 days, $5 answers, each a JSON list; $6 the changed visits' ids, by which
+-- they are found without reading all.
+with held as materialized (
+    select count(*) = jsonb_array_length($4) as whole from (
+        select
+        from jsonb_to_recordset($4) as d (doctor_id bigint, day date, since bigint)
+        join queues q on q.doctor_id = d.doctor_id and q.day = d.day and q.version = d.since
+        order by q.doctor_id, q.day
+        for update of q skip locked
+    ) locked
+), answers as materialized (
+    select a.*, pg_try_advisory_xact_lock(hashtextextended(a.key, a.user_id)) as free, k.key is null as first
+    from jsonb_to_recordset($5) as a (user_id bigint, key text, digest text, status smallint, body text, at timestamptz)
+    left join idempotency_keys k on k.user_id = a.user_id and k.key = a.key
+), permitted as materialized (
+    select whole and coalesce((select bool_and(free and first) from answers), true) as yes from held
+), kept as (
+    insert into idempotency_keys (user_id, key, request_hash, status, body, created_at)
+    select user_id, key, decode(digest, 'hex'), status, convert_to(body, 'UTF8'), at from answers where (select yes from permitted)
+), bookings as materialized (
+    select b.*
+    from jsonb_to_recordset($1) as b (
+        id bigint, hospital_id bigint, doctor_id bigint, day date, patient_id bigint, name text, phone text, seat integer,
+        token text, code text, reason text, scheduled_at timestamptz, booked_at timestamptz
+    )
+    where (select yes from permitted)
+), entered as (
+    insert into users (id, role, name, phone) overriding system value
+    select patient_id, 'patient', name, phone from bookings where name is not null
+), sold as (
+    insert into appointments (id, hospital_id, doctor_id, day, patient_id, issued_by, seat, token, code, status, reason,
+                              scheduled_at, due_at, place_rule, booked_at) overriding system value
+    select id, hospital_id, doctor_id, day, patient_id, doctor_id, seat, token, code, 'BOOKED', reason,
+           scheduled_at, scheduled_at, 'SLOT', booked_at
+    from bookings
+), moved as (
     update appointments a
     set status = v.status, priority = v.priority, due_at = v.due_at, place_rule = v.place_rule,
         checked_in_at = v.checked_in_at, called_at = v.called_at, started_at = v.started_at, ended_at = v.ended_at,
         calls = v.calls, version = a.version + 1
-    from jsonb_to_recordset($1) as v (
+    from jsonb_to_recordset($2) as v (
         id bigint, status visit_status, priority visit_priority, due_at timestamptz, place_rule place_rule,
         checked_in_at timestamptz, called_at timestamptz, started_at timestamptz, ended_at timestamptz, calls smallint
     )
-    where a.id = v.id and a.id = any($4::bigint[])
+    where (select yes from permitted) and a.id = v.id and a.id = any($6::bigint[])
 ), told as (
     insert into appointment_events (doctor_id, day, queue_version, appointment_id, at, actor_id, verb, from_status,
                                     to_status, reason, before, after, promised_at, undoes, shown)
     select e.doctor_id, e.day, e.queue_version, e.appointment_id, e.at, e.actor_id, e.verb, e.from_status,
            e.to_status, e.reason, e.before, e.after, e.promised_at, e.undoes, e.shown
-    from jsonb_to_recordset($2) as e (
+    from jsonb_to_recordset($3) as e (
         doctor_id bigint, day date, queue_version bigint, appointment_id bigint, at timestamptz, actor_id bigint,
         verb text, from_status visit_status, to_status visit_status, reason text, before jsonb, after jsonb,
         promised_at timestamptz, undoes bigint, shown jsonb
     )
+    where (select yes from permitted)
+), gone_on as (
+    update queues q
+    set version = d.version, call_seq = d.call_seq, state = d.state, delay_minutes = d.delay_minutes,
+        delayed_at = d.delayed_at, paused_until = d.paused_until, pause_reason = d.pause_reason,
+        shown = coalesce(d.shown, q.shown)
+    from jsonb_to_recordset($4) as d (
+        doctor_id bigint, day date, version bigint, call_seq bigint, state queue_state, delay_minutes smallint,
+        delayed_at timestamptz, paused_until timestamptz, pause_reason text, shown jsonb
+    )
+    where (select yes from permitted) and q.doctor_id = d.doctor_id and q.day = d.day
 )
-update queues q
-set version = d.version, call_seq = d.call_seq, state = d.state, delay_minutes = d.delay_minutes,
-    delayed_at = d.delayed_at, paused_until = d.paused_until, pause_reason = d.pause_reason,
-    shown = coalesce(d.shown, q.shown)
-from jsonb_to_recordset($3) as d (
-    doctor_id bigint, day date, version bigint, call_seq bigint, state queue_state, delay_minutes smallint,
-    delayed_at timestamptz, paused_until timestamptz, pause_reason text, shown jsonb
-)
-where q.doctor_id = d.doctor_id and q.day = d.day;
+select yes from permitted;
 
 -- name: last_change
 -- What an undo would take back: the events of the latest change that staff made and nobody has undone. Bookings and

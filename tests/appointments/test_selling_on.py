@@ -1,19 +1,21 @@
 """Whoever books next goes on with what the last one left of the day: that is never older than the day itself."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
 from builders import Clinic, Server
-from mediqon.appointments.booking import Order, sell
+from mediqon.appointments import booking
+from mediqon.appointments.booking import Order
 from mediqon.appointments.models import SomebodyElse
 from mediqon.auth.models import Actor, Role
-from mediqon.database import Pool, open_pool
+from mediqon.database import Connection, Pool, open_pool
 from mediqon.errors import Problem, SlotTaken
-from mediqon.queues.counter import Done
+from mediqon.queues import days, writing
 from mediqon.queues.models import DayKey, Facts
+from mediqon.queues.orders import Done, Told
 
 pytestmark = pytest.mark.anyio
 
@@ -31,16 +33,25 @@ class Desk:
         )
         self._known: Facts | None = None
 
-    async def sell(self, time: str | None = None, *, now: datetime = NOW, commit: bool = True) -> Done | Problem:
+    async def sell(self, time: str | None = None, *, now: datetime = NOW, commit: bool = True) -> Told | Problem:
         order = Order(self._key, time, None, SomebodyElse("Any Body"), self._actor, now)
         async with self._pool.acquire() as conn:
             transaction = conn.transaction()
             await transaction.start()
-            (outcome,) = await sell(conn, [order], lambda _: self._known)
+            (outcome,) = await self._sell(conn, order)
             await (transaction.commit() if commit else transaction.rollback())
         if commit and isinstance(outcome, Done):
             self._known = outcome.facts
         return outcome
+
+    async def _sell(self, conn: Connection, order: Order) -> Sequence[Told | Problem]:
+        async def take(keys: Iterable[DayKey]) -> dict[DayKey, Facts]:
+            return await days.lock_all(conn, keys, lambda _: self._known)
+
+        plan = await booking.plan(conn, [order], take)
+        if plan.changes:
+            await writing.save(conn, *plan.changes, booked=plan.booked)
+        return plan.outcomes
 
     async def token(self, time: str | None = None, *, now: datetime = NOW, commit: bool = True) -> str:
         outcome = await self.sell(time, now=now, commit=commit)

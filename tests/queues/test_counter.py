@@ -12,16 +12,17 @@ import pytest
 
 from builders import Answer, Asker, Clinic, Server, refused
 from conftest import Clock, serving
-from mediqon.appointments.booking import Order, sell
+from mediqon.appointments import booking
+from mediqon.appointments.booking import Order
 from mediqon.appointments.models import SomebodyElse
 from mediqon.auth.models import Actor, Role
 from mediqon.database import LOST, Connection, connection, open_pool
-from mediqon.errors import Problem
 from mediqon.live.feed import Feed
+from mediqon.queues import counter as counter_module
 from mediqon.queues import desk
-from mediqon.queues.counter import AT_ONCE, Counter, Told
-from mediqon.queues.days import Known
+from mediqon.queues.counter import AT_ONCE, Counter
 from mediqon.queues.models import DayKey, Facts
+from mediqon.queues.orders import Plan, Take
 from mediqon.settings import Settings
 from test_locks import holding, waiting
 from wire import wire_to
@@ -305,14 +306,15 @@ async def test_settings_change_while_patients_of_several_doctors_book_and_nobody
 
 
 async def test_whoever_is_being_served_when_the_server_stops_is_waited_for(
-    server: Server, settings: Settings, clinic: Clinic, clock: Clock
+    server: Server, settings: Settings, clinic: Clinic, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(counter_module, "FAREWELL_SECONDS", CROWD_SECONDS)
     order = Order(
         DayKey(clinic.doctor_id, clock.now.date()), None, None, SomebodyElse("Last"), reception_of(clinic), clock.now
     )
     await clinic.reception.walk_in(clinic.doctor_id)
     async with open_pool(settings) as pool:
-        counter = Counter(pool, Feed(pool, settings.redis_url, "test", clock), sell)
+        counter = Counter(pool, Feed(pool, settings.redis_url, "test", clock), booking.plan)
         async with holding(server, BUSY, clinic.doctor_id) as conn:
             last = asyncio.create_task(counter.ask(order))
             await waiting(conn, 1)
@@ -335,7 +337,7 @@ async def test_a_crowd_that_books_while_postgresql_is_frozen_is_answered_togethe
         wire_to(there) as (wire, directory),
         open_pool(msgspec.structs.replace(settings, db_host=str(directory))) as pool,
     ):
-        counter = Counter(pool, Feed(pool, settings.redis_url, "test", clock), sell)
+        counter = Counter(pool, Feed(pool, settings.redis_url, "test", clock), booking.plan)
         assert (await counter.ask(order)).facts.version == 1
         wire.fall_silent()
         async with asyncio.timeout(FROZEN_SECONDS):
@@ -354,9 +356,7 @@ async def test_transactions_at_once_share_no_day_and_none_is_for_nobody(
     under_way: list[set[DayKey]] = []
     most_at_once, another = 0, asyncio.Event()
 
-    async def watched(
-        conn: Connection, asked: Sequence[Order], known: Known, /, *, sure: bool, wait: bool
-    ) -> Sequence[Told | Problem]:
+    async def watched(conn: Connection, asked: Sequence[Order], take: Take, /, *, sure: bool) -> Plan:
         nonlocal most_at_once
         mine = {order.key for order in asked}
         assert mine, "a transaction for nobody"
@@ -366,9 +366,9 @@ async def test_transactions_at_once_share_no_day_and_none_is_for_nobody(
         if most_at_once > 1:
             another.set()
         try:
-            told = await sell(conn, asked, known, sure=sure, wait=wait)
+            plan = await booking.plan(conn, asked, take, sure=sure)
             await another.wait()  # the first one ends when there is a second, of other days
-            return told
+            return plan
         finally:
             under_way.remove(mine)
 

@@ -1,0 +1,180 @@
+"""How people are served together: on their days as they are known, else on locked ones, else each alone with care."""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Generic, NamedTuple, TypeAlias
+
+import asyncpg
+
+from mediqon.auth import idempotency
+from mediqon.auth.idempotency import Attempt, Replay
+from mediqon.database import LOST, Connection, Pool, begun, transaction
+from mediqon.errors import Problem
+from mediqon.queues import days
+from mediqon.queues.days import DayBusy, Known
+from mediqon.queues.models import DayKey, Facts
+from mediqon.queues.orders import OrderT, Told, Work
+from mediqon.queues.writing import Overtaken, save
+
+Outcome: TypeAlias = Told | Replay | Exception
+
+
+class Turn(NamedTuple, Generic[OrderT]):
+    """Somebody who waits."""
+
+    order: OrderT
+    attempt: Attempt
+    outcome: asyncio.Future[Told | Replay]
+    until: float
+    """How long they ask again where a twin is under way, by the clock of the event loop."""
+
+
+class Party(Generic[OrderT]):
+    """Those who are served together, on these days; and what has come of it so far, by their places."""
+
+    def __init__(self) -> None:
+        self.turns: list[Turn[OrderT]] = []
+        self.days: set[DayKey] = set()
+        self.outcomes: dict[int, Outcome] = {}
+
+    @property
+    def unserved(self) -> dict[int, Turn[OrderT]]:
+        return {place: turn for place, turn in enumerate(self.turns) if place not in self.outcomes}
+
+    @property
+    def told(self) -> Iterator[tuple[Turn[OrderT], Outcome]]:
+        """Everybody, once all have been served."""
+        return ((turn, self.outcomes[place]) for place, turn in enumerate(self.turns))
+
+
+class Service(Generic[OrderT]):
+    """One kind of work, done for several at once."""
+
+    def __init__(self, pool: Pool, known: Known, work: Work[OrderT], status: int) -> None:
+        """`status`: of the answers, for whoever repeats what they asked for."""
+        self._pool, self._known, self._work, self._status = pool, known, work, status
+
+    async def serve(self, conn: Connection, party: Party[OrderT], *, wait: bool) -> None:
+        """Fills the outcomes; all of it is committed.
+
+        Unless `wait`, a day that somebody else is changing right now is let be: DayBusy for those who asked for it.
+        Raises a Problem or what the database refuses where one of those not served yet cannot be: `serve_with_care`.
+        """
+        if not wait:
+            await self._serve_as_known(conn, party)
+        if others := party.unserved:
+            async with begun(conn):
+                told = await self._serve_locked(conn, [*others.values()], self._known, wait=wait)
+            party.outcomes |= zip(others, told, strict=True)
+
+    async def serve_with_care(self, party: Party[OrderT], *, wait: bool) -> None:
+        """Where nothing known is trusted and one is refused all the same, each in a transaction of its own."""
+        others = party.unserved
+        try:
+            async with transaction(self._pool) as conn:
+                told = await self._serve_locked(conn, [*others.values()], days.nothing, sure=True, wait=wait)
+            party.outcomes |= zip(others, told, strict=True)
+            return
+        except (Problem, asyncpg.IntegrityConstraintViolationError):
+            pass
+        for place, turn in others.items():
+            try:
+                async with transaction(self._pool) as conn:
+                    told = await self._serve_locked(conn, [turn], days.nothing, sure=True, wait=wait)
+                party.outcomes[place] = told[0]
+            except Exception as error:
+                if is_unanswered(error):
+                    raise
+                party.outcomes[place] = error
+
+    async def _serve_as_known(self, conn: Connection, party: Party[OrderT]) -> None:
+        """Serves whoever can be without a lock, by one statement that writes nothing where a day is not as known.
+
+        Whoever is refused is looked at again: that, too, may be known no longer.
+        """
+        taken: dict[DayKey, Facts] = {}
+
+        async def take(keys: Iterable[DayKey]) -> dict[DayKey, Facts]:
+            taken.update((key, facts) for key in keys if (facts := self._known(key)) and facts.version)
+            return taken.copy()
+
+        turns = _without_twins(party.turns)
+        plan = await self._work(conn, [turn.order for turn in turns.values()], take, sure=False)
+        outcomes = dict(zip(turns, plan.outcomes, strict=True))
+        changed = {change.facts.key for change in plan.changes}
+        done = {
+            place: told
+            for place, told in outcomes.items()
+            if not isinstance(told, Problem) and told.facts.key in changed
+        }
+        if done:
+            answers = [(turns[place], told) for place, told in done.items()]
+            try:
+                await save(conn, *plan.changes, booked=plan.booked, kept=self._kept(answers))
+            except Overtaken:
+                return
+        party.outcomes |= done
+        party.outcomes |= {
+            place: told for place, told in outcomes.items() if isinstance(told, DayBusy) and told.key in taken
+        }
+
+    def _kept(self, answers: Iterable[tuple[Turn[OrderT], Told]]) -> list[dict[str, object]]:
+        return [
+            idempotency.kept(turn.attempt, told.answer, self._status, turn.order.now)
+            for turn, told in answers
+            if turn.attempt.key
+        ]
+
+    async def _serve_locked(
+        self, conn: Connection, turns: Sequence[Turn[OrderT]], known: Known, *, sure: bool = False, wait: bool
+    ) -> list[Outcome]:
+        attempts = [turn.attempt for turn in turns]
+        earlier = await idempotency.claim(conn, attempts, now=max(turn.order.now for turn in turns), wait=False)
+        fresh = [turn for turn, answer in zip(turns, earlier, strict=True) if answer is None]
+        served: Sequence[Told | Problem] = []
+        if fresh:
+            served = await self._work_locked(conn, [turn.order for turn in fresh], known, sure=sure, wait=wait)
+            answers = _answers(fresh, served)
+            await idempotency.settle(conn, [turn.attempt for turn in fresh], answers, status=self._status)
+        outcomes = iter(served)
+        return [next(outcomes) if answer is None else answer for answer in earlier]
+
+    async def _work_locked(
+        self, conn: Connection, orders: Sequence[OrderT], known: Known, *, sure: bool, wait: bool
+    ) -> Sequence[Told | Problem]:
+        locked: dict[DayKey, Facts] = {}
+
+        async def take(keys: Iterable[DayKey]) -> dict[DayKey, Facts]:
+            locked.update(await days.lock_all(conn, keys, known, wait=wait))
+            return locked.copy()
+
+        plan = await self._work(conn, orders, take, sure=sure)
+        if plan.changes:
+            await save(conn, *plan.changes, booked=plan.booked)
+        changed = {change.facts.key for change in plan.changes}
+        await days.close_untouched(conn, [facts for key, facts in locked.items() if key not in changed])
+        return plan.outcomes
+
+
+def is_unanswered(error: Exception) -> bool:
+    """Whether the database does not answer at all."""
+    return isinstance(error, LOST) and not isinstance(error, asyncpg.PostgresError)
+
+
+def _without_twins(turns: Sequence[Turn[OrderT]]) -> dict[int, Turn[OrderT]]:
+    """Only the first of those that repeat one another."""
+    first: dict[tuple[int, str], int] = {}
+    keys = ((turn.attempt.user_id, turn.attempt.key) for turn in turns)
+    return {
+        place: turn
+        for place, (turn, key) in enumerate(zip(turns, keys, strict=True))
+        if not turn.attempt.key or first.setdefault(key, place) == place
+    }
+
+
+def _answers(turns: Sequence[Turn[OrderT]], served: Sequence[Told | Problem]) -> list[Any]:
+    """What a repetition will be told, where there can be one."""
+    return [
+        each.answer if not isinstance(each, Problem) and turn.attempt.key else None
+        for turn, each in zip(turns, served, strict=True)
+    ]

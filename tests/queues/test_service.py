@@ -1,0 +1,200 @@
+"""Whoever is served on a day as this process knows it: quickly, and never on a day that has moved on."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from builders import Clinic, Server
+from conftest import Clock
+from mediqon.appointments import booking
+from mediqon.appointments.booking import Order
+from mediqon.appointments.models import SomebodyElse
+from mediqon.auth import idempotency
+from mediqon.auth.idempotency import Attempt, Replay
+from mediqon.auth.models import Actor, Role
+from mediqon.database import Pool, open_pool, reading
+from mediqon.live.feed import Feed
+from mediqon.queues import days, moves, writing
+from mediqon.queues.counter import Counter
+from mediqon.queues.models import DayKey, Facts, Status
+from mediqon.queues.moves import Move, NextCall
+from mediqon.queues.orders import Done, Told
+from mediqon.queues.writing import Overtaken
+from test_locks import holding
+
+pytestmark = pytest.mark.anyio
+
+BUSY = "select from queues where doctor_id = $1 for update"
+EVERYTHING = """
+select (select count(*) from appointments), (select count(*) from appointment_events), (select count(*) from users),
+       (select sum(version) from queues), (select count(*) from idempotency_keys)
+"""
+
+
+class Process:
+    """What a server process has: a pool, days that it knows, and a counter for each kind of order."""
+
+    def __init__(self, server: Server, clinic: Clinic, pool: Pool, clock: Clock) -> None:
+        self.feed = Feed(pool, server.settings.redis_url, "test", clock)
+        self.bookings = Counter(pool, self.feed, booking.plan, status=201)
+        self.moves = Counter(pool, self.feed, moves.plan)
+        self.clock, self.day = clock, DayKey(clinic.doctor_id, clock.now.date())
+        self.actor = Actor(
+            id=1, role=Role.HOSPITAL, hospital_id=clinic.hospital_id, doctor_id=None, expires_at=0, session=uuid4()
+        )
+
+    def order(self, name: str) -> Order:
+        return Order(self.day, None, None, SomebodyElse(name), self.actor, self.clock.now)
+
+    async def book(self, name: str = "Any") -> Done:
+        told = await self.bookings.ask(self.order(name))
+        assert isinstance(told, Done)
+        return told
+
+    async def move(self, visit_id: int, to: Status) -> Told:
+        return await self.moves.ask(Move(visit_id, to, None, None, self.actor, self.clock.now))
+
+    async def call_next(self) -> Told:
+        return await self.moves.ask(NextCall(self.day, None, self.actor, self.clock.now))
+
+
+@pytest.fixture
+async def pool(server: Server) -> AsyncGenerator[Pool]:
+    async with open_pool(server.settings) as pool:
+        yield pool
+
+
+@pytest.fixture
+async def process(server: Server, clinic: Clinic, pool: Pool, clock: Clock) -> Process:
+    return Process(server, clinic, pool, clock)
+
+
+@asynccontextmanager
+async def counted(pool: Pool) -> AsyncGenerator[list[str]]:
+    """What is said to PostgreSQL meanwhile, over the one connection that the pool has."""
+    said: list[str] = []
+
+    def hear(record: asyncpg.connection.LoggedQuery) -> None:
+        said.append(record.query)
+
+    async with reading(pool) as conn:
+        conn.add_query_logger(hear)
+    yield said
+    async with reading(pool) as conn:
+        conn.remove_query_logger(hear)
+
+
+async def test_on_a_known_day_a_booking_or_a_move_takes_two_statements_and_a_call_one(
+    process: Process, pool: Pool
+) -> None:
+    for _ in range(2):  # the first time the driver asks PostgreSQL about its types
+        visit = (await process.book()).visit_id
+        await process.move(visit, Status.CHECKED_IN)
+        await process.call_next()
+    async with counted(pool) as said:
+        visit = (await process.book()).visit_id
+    assert len(said) == 2, said
+    async with counted(pool) as said:
+        await process.move(visit, Status.CHECKED_IN)
+    assert len(said) == 2, said
+    async with counted(pool) as said:
+        await process.call_next()
+    assert len(said) == 1, said
+
+
+async def test_a_repetition_on_a_known_day_is_answered_as_the_first_time(process: Process, pool: Pool) -> None:
+    await process.book()
+    attempt, other = (Attempt(process.actor.id, "once", [digest]) for digest in (b"the same", b"another"))
+    async with counted(pool) as said:
+        first = await process.bookings.ask_once(process.order("First"), attempt)
+    assert len(said) == 2, "the answer is kept by the statement that books"
+    assert isinstance(first, Done)
+    again, mismatch = await asyncio.gather(
+        process.bookings.ask_once(process.order("First"), attempt),
+        process.bookings.ask_once(process.order("Other"), other),
+        return_exceptions=True,
+    )
+    assert isinstance(again, Replay)
+    assert again.status_code == 201
+    assert str(first.visit_id).encode() in again.content
+    assert isinstance(mismatch, idempotency.IdempotencyMismatch)
+
+
+async def test_of_many_at_once_with_one_key_one_is_served_and_all_are_told_so(process: Process, pool: Pool) -> None:
+    await process.book()
+    attempt = Attempt(process.actor.id, "many", [b"the same"])
+    outcomes = await asyncio.gather(*(process.bookings.ask_once(process.order("Many"), attempt) for _ in range(9)))
+    assert sum(isinstance(each, Done) for each in outcomes) == 1
+    async with reading(pool) as conn:
+        assert await conn.fetchval("select count(*) from users where name = 'Many'") == 1
+
+
+async def test_a_change_made_elsewhere_is_gone_on_from_though_nobody_told_of_it(
+    process: Process, clinic: Clinic
+) -> None:
+    await process.book()
+    elsewhere = await clinic.reception.book(clinic.doctor_id, patient={"name": "Elsewhere"})
+    assert (await process.book()).answer.token == "A-003"
+    await clinic.reception.move(elsewhere, "CANCELLED")
+    assert (await process.book()).answer.token == elsewhere["token"]
+    walk_in = await clinic.reception.walk_in(clinic.doctor_id)
+    told = await process.call_next()
+    assert told.answer.called.token == walk_in["token"]
+    assert [visit.id for visit in told.facts.visits] == sorted(visit.id for visit in told.facts.visits)
+
+
+async def test_processes_that_know_nothing_of_each_other_sell_no_seat_twice_and_lose_no_version(
+    server: Server, clinic: Clinic, pool: Pool, clock: Clock
+) -> None:
+    processes = [Process(server, clinic, pool, clock) for _ in range(3)]
+    await processes[0].book()
+    outcomes = await asyncio.gather(*(processes[number % 3].book(f"Number {number}") for number in range(15)))
+    assert len({each.answer.token for each in outcomes}) == 15
+    async with reading(pool) as conn:
+        assert await conn.fetchval("select version from queues") == 16
+        versions = await conn.fetch("select queue_version from appointment_events order by id")
+    assert sorted(row["queue_version"] for row in versions) == [*range(1, 17)]
+
+
+async def test_what_cannot_be_written_as_known_writes_nothing_at_all(
+    server: Server, process: Process, pool: Pool, clinic: Clinic
+) -> None:
+    facts = (await process.book()).facts
+    other = DayKey(process.day.doctor_id, process.day.day + timedelta(days=1))
+    told = await process.bookings.ask(process.order("Next day")._replace(key=other))
+    kept = [idempotency.kept(Attempt(1, "taken", [b"1"]), (await process.book()).answer, 201, process.clock.now)]
+    current = process.feed.known(process.day)
+    assert current is not None
+    stale, fresh = {process.day: facts, other: told.facts}, {process.day: current, other: told.facts}
+    async with reading(pool) as conn:
+        await plan_and_save(process, pool, fresh, kept)
+        before = await conn.fetchrow(EVERYTHING)
+        now = {key: await days.look(conn, key) for key in fresh}
+        with pytest.raises(Overtaken):
+            await plan_and_save(process, pool, stale | {other: now[other]})
+        with pytest.raises(Overtaken):
+            await plan_and_save(process, pool, now, kept)
+        async with holding(server, BUSY, clinic.doctor_id):
+            with pytest.raises(Overtaken):
+                await plan_and_save(process, pool, now)
+        assert await conn.fetchrow(EVERYTHING) == before
+        await plan_and_save(process, pool, now)
+        assert await conn.fetchrow(EVERYTHING) != before
+
+
+async def plan_and_save(process: Process, pool: Pool, known: dict[DayKey, Facts], kept: writing.Rows = ()) -> None:
+    """Books somebody on each of these days, outside of any transaction."""
+
+    async def take(_keys: Iterable[DayKey]) -> dict[DayKey, Facts]:
+        return known
+
+    orders = [process.order("On both days")._replace(key=key) for key in known]
+    async with reading(pool) as conn:
+        plan = await booking.plan(conn, orders, take)
+        assert len(plan.changes) == len(known)
+        await writing.save(conn, *plan.changes, booked=plan.booked, kept=kept)
