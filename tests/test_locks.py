@@ -8,7 +8,10 @@ import pytest
 
 from builders import Answer, Asker, Clinic, Server, refused
 from conftest import Clock, serving
+from mediqon.auth.models import Actor
 from mediqon.database import Connection, connection
+from mediqon.queues import days
+from mediqon.queues.models import DayKey
 
 pytestmark = pytest.mark.anyio
 
@@ -93,6 +96,32 @@ async def test_who_acts_on_a_visit_while_it_goes_to_another_doctor_acts_there_or
         }
     queue = await clinic.reception.today(other_id)
     assert len(queue["waiting"]) + len(queue["held"]) == 6
+
+
+@pytest.mark.parametrize("first", ["transfer", "reschedule"])
+async def test_a_visit_that_has_gone_elsewhere_since_it_was_found_is_not_sent_on_from_there(
+    server: Server, clinic: Clinic, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    other_id, _ = await clinic.add_doctor(token_prefix="B")
+    visit = await clinic.reception.book(clinic.doctor_id, date=TOMORROW, time="09:30", patient={"name": "A"})
+    where = f"/appointments/{visit['id']}"
+    asked = {"transfer": {"doctor_id": other_id}, "reschedule": {"date": "2026-11-25", "time": "10:00"}}
+    second = "reschedule" if first == "transfer" else "transfer"
+    find = days.find
+
+    async def overtaken(conn: Connection, visit_id: int, actor: Actor) -> DayKey:
+        found = await find(conn, visit_id, actor)
+        monkeypatch.setattr(days, "find", find)
+        assert (await clinic.reception.post(f"{where}/{second}", asked[second])).status == 200
+        return found
+
+    monkeypatch.setattr(days, "find", overtaken)
+    refused(await clinic.reception.post(f"{where}/{first}", asked[first]), 409, "stale_version")
+    assert (await clinic.reception.post(f"{where}/{first}", asked[first])).status == 200
+    async with connection(server.settings) as conn:
+        row = await conn.fetchrow("select doctor_id, day from appointments")
+        event = await conn.fetchrow("select doctor_id, day from appointment_events order by id desc limit 1")
+    assert row == event
 
 
 async def test_of_a_completion_and_a_no_show_at_once_one_is_refused(clinic: Clinic) -> None:

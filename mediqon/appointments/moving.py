@@ -28,23 +28,30 @@ class Moved(NamedTuple):
     visit_id: int
 
 
-async def lock_both(conn: Connection, visit_id: int, actor: Actor, to: DayKey) -> tuple[Facts, Facts]:
-    """The visit's day and the day `to`, locked in one order so that two moves never wait for each other."""
-    start = await days.find(conn, visit_id, actor)
+async def lock_both(conn: Connection, visit_id: int, start: DayKey, to: DayKey) -> tuple[Facts, Facts]:
+    """The day on which the visit was found and the day `to`, locked in one order so that two moves never wait for each
+    other. Raises StaleVersion where it is not there any more.
+    """
     locked = await days.lock_all(conn, {start, to})
     days.refuse_gone(locked[start], visit_id)
     return locked[start], locked[to]
 
 
 async def transfer(
-    conn: Connection, visit_id: int, practice: Practice, *, actor: Actor, now: datetime, reason: str | None
+    conn: Connection,
+    visit_id: int,
+    start: DayKey,
+    practice: Practice,
+    *,
+    actor: Actor,
+    now: datetime,
+    reason: str | None,
 ) -> Moved:
-    """Sends a visit to another doctor of the hospital; token and place in line stay.
+    """Sends a visit of the day `start` to another doctor of the hospital; token and place in line stay.
 
     Raises NotFound for a doctor elsewhere, VisitOver, QueueClosed, or AlreadyBooked for a second visit there.
     """
-    to = DayKey(practice.doctor.id, (await days.find(conn, visit_id, actor)).day)
-    source, target = await lock_both(conn, visit_id, actor, to)
+    source, target = await lock_both(conn, visit_id, start, start._replace(doctor_id=practice.doctor.id))
     visit = source.visit(visit_id)
     if practice.doctor.hospital_id != source.hospital_id:
         raise NotFound("There is no such doctor at your hospital.")
@@ -69,14 +76,23 @@ async def transfer(
 
 
 async def reschedule(
-    conn: Connection, visit_id: int, practice: Practice, *, day: date, time: str, actor: Actor, now: datetime
+    conn: Connection,
+    visit_id: int,
+    start: DayKey,
+    practice: Practice,
+    *,
+    day: date,
+    time: str,
+    actor: Actor,
+    now: datetime,
 ) -> Moved:
-    """Gives a booked visit another seat of the same doctor, on any day; the label follows the seat, the code stays.
+    """Gives a booked visit of the day `start` another seat of its doctor, whose practice this is, on any day; the label
+    follows the seat, the code stays.
 
     Raises what a booking raises, VisitOver unless BOOKED, and TooLate for a patient past the hospital's cut-off.
     """
     refuse_past(practice.timezone, day, time, now)
-    source, target = await lock_both(conn, visit_id, actor, DayKey(practice.doctor.id, day))
+    source, target = await lock_both(conn, visit_id, start, start._replace(day=day))
     visit = source.visit(visit_id)
     if visit.status is not Status.BOOKED:
         raise VisitOver(f"A visit that is {visit.status} cannot be rescheduled.")

@@ -128,7 +128,8 @@ async def transfer(
         if replay := await idempotency.earlier(conn, attempt, now=now):
             return replay
         practice = await find_practice(conn, data.doctor_id)
-        moved = await moving.transfer(conn, appointment_id, practice, actor=actor, now=now, reason=data.reason)
+        start = await days.find(conn, appointment_id, actor)
+        moved = await moving.transfer(conn, appointment_id, start, practice, actor=actor, now=now, reason=data.reason)
         await idempotency.keep(conn, attempt, _view(moved.facts, moved.visit_id, now), status=200)
     return await _show_moved(feed, moved, now)
 
@@ -161,9 +162,10 @@ async def reschedule(
 ) -> Appointment:
     """Gives a booked visit another time. 409 as for a booking, `visit_not_waiting`, `too_late`."""
     async with transaction(pool) as conn:
-        practice = await find_practice(conn, (await days.find(conn, appointment_id, actor)).doctor_id)
+        start = await days.find(conn, appointment_id, actor)
+        practice = await find_practice(conn, start.doctor_id)
         moved = await moving.reschedule(
-            conn, appointment_id, practice, day=data.date, time=data.time, actor=actor, now=now
+            conn, appointment_id, start, practice, day=data.date, time=data.time, actor=actor, now=now
         )
     return await _show_moved(feed, moved, now)
 

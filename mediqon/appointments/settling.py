@@ -1,7 +1,7 @@
 """Visits whose hours are gone, by leave or by other hours on their date: one call moves or cancels them all."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -60,7 +60,7 @@ async def settle(
         if asked.action == "cancel":
             step = await _cancel(conn, here, visit, actor=actor, now=now, reason=asked.reason)
         else:
-            step = await _move(conn, practice, facts.day, visit, actor=actor, now=now)
+            step = await _move(conn, practice, facts.key, visit, actor=actor, now=now)
         if step is None:
             answer.left.append(appointment(outlook_on(here, now), visit))
             continue
@@ -78,9 +78,10 @@ async def _cancel(
 
 
 async def _move(
-    conn: Connection, practice: Practice, day: date, visit: Visit, *, actor: Actor, now: datetime
+    conn: Connection, practice: Practice, start: DayKey, visit: Visit, *, actor: Actor, now: datetime
 ) -> Step | None:
     """Gives one visit the first free seat from its own time on, that day or later; None where there is none."""
+    day = start.day
     last = local_day(now, practice.timezone) + timedelta(days=practice.policy.horizon_days)
     while day <= last:
         for seat in (await calendar.read_day(conn, practice, day, now=now)).free():
@@ -88,7 +89,7 @@ async def _move(
                 continue
             try:
                 moved = await moving.reschedule(
-                    conn, visit.id, practice, day=day, time=clock(seat.minute), actor=actor, now=now
+                    conn, visit.id, start, practice, day=day, time=clock(seat.minute), actor=actor, now=now
                 )
             except Conflict:
                 break  # that day is closed, or the patient has another visit on it
