@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from mediqon import database
+from mediqon import database, migrations
 from mediqon.children import ChildFailed, run_once
 from mediqon.data_directory import sync_directory
 from mediqon.database import connection, statements
@@ -68,12 +68,12 @@ async def restore(settings: Settings, file: Path, *, beside_servers: bool) -> Re
     or one of a newer Mediqon. Raises ChildFailed with what PostgreSQL says.
     """
     held = await _migrations_in(settings, file)
-    if unknown := sorted({*held} - {*database.migration_names()}):
+    if unknown := sorted({*held} - {*migrations.names()}):
         raise SettingsError(f"{file} comes from a newer Mediqon ({', '.join(unknown)}): install that one first.")
     await _refuse_servers(settings, beside_servers=beside_servers)
     await _put_back(settings, file)
     await _part_servers(settings)
-    return Restored(held, await database.migrate(settings))
+    return Restored(held, await migrations.migrate(settings))
 
 
 async def _migrations_in(settings: Settings, file: Path) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import rich_click as click
 
-from mediqon import terminal
+from mediqon import migrations, terminal
 from mediqon.settings import Settings
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ async def _forget(settings: Settings, patient: int | None, before: date | None, 
     from mediqon.auth.audit import key_of
 
     async with embedded.servers(settings, say=terminal.say) as filled:
-        await database.migrate(filled)
+        await migrations.migrate(filled)
         async with database.connection(filled) as conn:
             by, key = getuser(), key_of(filled.audit_secrets[0])
             if patient is not None:
@@ -123,7 +123,7 @@ async def _export(settings: Settings, doctor_id: int, day: date) -> dict[str, An
     from mediqon.queues.models import DayKey
 
     async with embedded.servers(settings, say=terminal.say) as filled:
-        await database.migrate(filled)
+        await migrations.migrate(filled)
         async with database.connection(filled) as conn, conn.transaction(isolation="repeatable_read"):
             await database.teach_json(conn)
             facts = await days.look(conn, DayKey(doctor_id, day))

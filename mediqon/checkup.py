@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 import rich_click as click
 
-from mediqon import database, terminal
+from mediqon import database, migrations, terminal
 from mediqon.database import Connection
 from mediqon.redis_hosts import each_host
 from mediqon.settings import JWT_SECRET_MIN_BYTES, Settings
@@ -82,7 +82,7 @@ def postgres_version(told: str) -> str:
 
 
 async def _tables(conn: Connection) -> str:
-    missing, unknown = await database.pending_migrations(conn)
+    missing, unknown = await migrations.pending(conn)
     return tables_finding(missing, unknown)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import rich_click as click
 
-from mediqon import __version__
+from mediqon import __version__, migrations
 from mediqon.settings import Settings
 from mediqon.terminal import as_json
 from mediqon.terminal import run as _run
@@ -97,10 +97,10 @@ def migrate(json_output: bool) -> None:
 
 
 async def _migrate(settings: Settings) -> list[str]:
-    from mediqon import database, embedded
+    from mediqon import embedded
 
     async with embedded.servers(settings, say=_say) as filled:
-        return await database.migrate(filled)
+        return await migrations.migrate(filled)
 
 
 @main.command("create-hospital")
@@ -116,10 +116,10 @@ def create_hospital(name: str, timezone: str, email: str, password: str | None) 
 
 
 async def _create_hospital(settings: Settings, name: str, timezone: str, email: str, password: str) -> dict[str, Any]:
-    from mediqon import accounts, database, embedded
+    from mediqon import accounts, embedded
 
     async with embedded.servers(settings, say=_say) as filled:
-        await database.migrate(filled)
+        await migrations.migrate(filled)
         created = await accounts.create_hospital(filled, name, timezone, email, password)
     return {"hospital_id": created.hospital_id, "user_id": created.user_id}
 
@@ -146,11 +146,11 @@ def import_doctors(file: Path, hospital: int, dry_run: bool, json_output: bool) 
 
 async def _import_doctors(settings: Settings, body: bytes, hospital_id: int, dry_run: bool) -> dict[str, Any]:
     """The import's answer, or its `errors`."""
-    from mediqon import database, doctors_import, embedded
+    from mediqon import doctors_import, embedded
     from mediqon.errors import ImportErrors
 
     async with embedded.servers(settings, say=_say) as filled:
-        await database.migrate(filled)
+        await migrations.migrate(filled)
         try:
             now = datetime.now(UTC)
             done = await doctors_import.import_doctors(filled, body, hospital_id, dry_run=dry_run, now=now)
@@ -191,7 +191,7 @@ async def _relearn(settings: Settings, doctor_id: int | None) -> list[dict[str, 
     from mediqon.queues import learning
 
     async with embedded.servers(settings, say=_say) as filled:
-        await database.migrate(filled)
+        await migrations.migrate(filled)
         async with database.open_pool(filled) as pool:
             histories = await learning.relearn_all(pool, doctor_id)
     return [{"doctor_id": each, "sessions": history.sessions} for each, history in histories.items()]

@@ -1,4 +1,4 @@
-"""PostgreSQL: the pool, named statements, migrations."""
+"""PostgreSQL: the pool, and named statements."""
 
 import asyncio
 import re
@@ -31,10 +31,6 @@ CANCEL_SECONDS = 0.25
 """What a server is given to take back a command that it was not done with in time, before it is hung up on."""
 LOCK_MS = 4_000
 IDLE_TRANSACTION_MS = 15_000
-MIGRATION_LOCK = 0x4D45_4451  # "MEDQ"
-MIGRATION_LOCK_MS = 2_000
-MIGRATION_ATTEMPTS = 15
-MIGRATION_PAUSE_SECONDS = 1.0
 
 LOST = (
     OSError,
@@ -98,6 +94,33 @@ async def teach_json(connection: "Connection") -> None:
     )
 
 
+class _Primary:
+    """The server that a pool writes to, known by its timeline.
+
+    A replica that has taken the place of its primary may lack the last that this had acknowledged, unless replication
+    is synchronous, and counts the same versions again. So before anything is written there the days go on from versions
+    that nobody has seen, and every process reads them anew. Some hosted databases do not tell their timeline.
+    """
+
+    def __init__(self) -> None:
+        self._timeline: str | None = None
+
+    async def meet(self, conn: "Connection") -> None:
+        """Makes a new connection ready."""
+        await teach_json(conn)
+        sql = statements("backup")
+        with suppress(asyncpg.FeatureNotSupportedError, asyncpg.InsufficientPrivilegeError):
+            timeline = await conn.fetchval(sql.timeline)
+            if timeline in {None, self._timeline}:
+                return
+            with suppress(asyncpg.ReadOnlySQLTransactionError):
+                async with conn.transaction():
+                    if await conn.fetchval(sql.note_timeline, timeline):
+                        await conn.execute(sql.move_on)
+                        await conn.execute(sql.open_days)
+                self._timeline = timeline
+
+
 async def _keep(_connection: "Connection") -> None:
     """No reset when a connection comes back: nothing here keeps session state, and a reset costs a round trip."""
 
@@ -157,7 +180,7 @@ def open_pool(settings: Settings) -> "Pool":
         command_timeout=COMMAND_SECONDS,
         connect=cast("Any", _connect),
         connection_class=_Pooled,
-        init=teach_json,
+        init=_Primary().meet,
         reset=_keep,
         server_settings={
             "application_name": "mediqon",
@@ -242,56 +265,3 @@ async def connection(settings: Settings) -> AsyncGenerator["Connection"]:
         yield connected
     finally:
         await connected.close()
-
-
-async def migrate(settings: Settings) -> list[str]:
-    """Brings the schema up to date, one transaction a file; returns the names of the files applied.
-
-    Whoever serves meanwhile is not held up for longer than MIGRATION_LOCK_MS: a change that cannot have its lock by
-    then lets go, and tries again. Raises LockNotAvailableError after MIGRATION_ATTEMPTS.
-    """
-    applied: list[str] = []
-    async with connection(settings) as conn:
-        await conn.execute(f"set lock_timeout = {MIGRATION_LOCK_MS}")
-        for attempt in range(1, MIGRATION_ATTEMPTS + 1):
-            try:
-                await _apply_missing(conn, applied)
-                break
-            except asyncpg.LockNotAvailableError:
-                if attempt == MIGRATION_ATTEMPTS:
-                    raise
-                await asyncio.sleep(MIGRATION_PAUSE_SECONDS)
-    return applied
-
-
-async def pending_migrations(conn: "Connection") -> tuple[list[str], list[str]]:
-    """Those this version brings and the database lacks, and those the database has from a newer version."""
-    done: set[str] = set()
-    if await conn.fetchval("select to_regclass('migrations') is not null"):
-        done = {row["name"] for row in await conn.fetch("select name from migrations")}
-    known = migration_names()
-    return [name for name in known if name not in done], sorted(done - {*known})
-
-
-async def _apply_missing(conn: "Connection", applied: list[str]) -> None:
-    """Adds what it applies to `applied`."""
-    await conn.execute("select pg_advisory_lock($1)", MIGRATION_LOCK)
-    await conn.execute(
-        "create table if not exists migrations (name text primary key, applied_at timestamptz not null default now())"
-    )
-    missing, _ = await pending_migrations(conn)
-    for path in _migrations():
-        if path.stem in missing:
-            async with conn.transaction():
-                await conn.execute(path.read_text())
-                await conn.execute("insert into migrations (name) values ($1)", path.stem)
-            applied.append(path.stem)
-
-
-def migration_names() -> list[str]:
-    """Every migration that this version brings, in order."""
-    return [path.stem for path in _migrations()]
-
-
-def _migrations() -> list[Path]:
-    return sorted((sql_folder() / "migrations").glob("*.sql"))

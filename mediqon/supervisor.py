@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from msgspec.structs import replace
 
-from mediqon import database, embedded
+from mediqon import embedded, migrations
 from mediqon.children import KeptAlive, Program, Say, kept_alive
 from mediqon.metrics import DIRECTORY_VARIABLE
 from mediqon.settings import Settings, SettingsError
@@ -58,7 +58,7 @@ async def _serve(
     children: list[KeptAlive],
 ) -> None:
     async with embedded.servers(settings, say=say, attach=False) as filled:
-        await database.migrate(filled)
+        await migrations.migrate(filled)
         with await _listening(host, port) as listener, _metrics_directory() as counted:
             url = _url(host, listener)
             filled = replace(filled, port=listener.getsockname()[1])

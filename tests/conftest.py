@@ -41,12 +41,12 @@ if "TMPDIR" not in os.environ and MEMORY_DISK.is_dir() and disk_usage(MEMORY_DIS
 
 SERVERS = """
 import asyncio, sys
-from mediqon import database, embedded
+from mediqon import embedded, migrations
 from mediqon.settings import read_settings
 
 async def own():
     async with embedded.servers(read_settings(), say=lambda line: print(line, file=sys.stderr)) as filled:
-        await database.migrate(filled)
+        await migrations.migrate(filled)
         for variable, value in filled.as_environment().items():
             print(f"{variable}={value}")
         print(flush=True)

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from commands import mediqon, told
-from mediqon import checkup, database
+from mediqon import checkup, migrations
 from mediqon.database import connection
 from mediqon.settings import Settings, SettingsError, read_settings
 from processes import UNCONFIGURED, end_all
@@ -107,25 +107,25 @@ async def test_a_migration_lets_go_of_a_lock_it_cannot_have_and_comes_again(
 ) -> None:
     (tmp_path / "migrations").mkdir()
     (tmp_path / "migrations" / "9001_later.sql").write_text("alter table users add column later integer;")
-    monkeypatch.setattr(database, "sql_folder", lambda: tmp_path)
+    monkeypatch.setattr(migrations, "sql_folder", lambda: tmp_path)
     async with connection(settings) as other, connection(settings) as clinic:
         held = other.transaction()
         await held.start()
         await other.execute("lock table users in access share mode")
-        migrating = asyncio.create_task(database.migrate(settings))
+        migrating = asyncio.create_task(migrations.migrate(settings))
         await asyncio.sleep(1)
         begun = asyncio.get_running_loop().time()
         await clinic.fetchval("select count(*) from users")  # stands in line behind the migration until that lets go
         assert asyncio.get_running_loop().time() - begun < HOLD_SECONDS
         await held.rollback()
         assert await migrating == ["9001_later"]
-        assert await database.migrate(settings) == []
+        assert await migrations.migrate(settings) == []
 
 
 async def test_a_migration_that_is_never_let_in_says_so(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "MIGRATION_LOCK_MS", 50)
-    monkeypatch.setattr(database, "MIGRATION_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(migrations, "LOCK_MS", 50)
+    monkeypatch.setattr(migrations, "PAUSE_SECONDS", 0.01)
     async with connection(settings) as other:
-        await other.execute("select pg_advisory_lock($1)", database.MIGRATION_LOCK)
+        await other.execute("select pg_advisory_lock($1)", migrations.LOCK)
         with pytest.raises(asyncpg.LockNotAvailableError):
-            await database.migrate(settings)
+            await migrations.migrate(settings)

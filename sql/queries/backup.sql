@@ -1,4 +1,5 @@
--- What goes around a dump that is put back. Run by psql, in the transaction of the restore.
+-- What goes around a dump that is put back, run by psql in the transaction of the restore; and what follows the promotion
+-- of a replica, which may lack the last that its primary had.
 
 -- name: clear
 -- Drops everything of ours, also what came after the backup was made: all that this user owns in the schema but for what
@@ -46,6 +47,17 @@ select d.id, current_date + ahead, (extract(epoch from clock_timestamp()) * 1000
        (extract(epoch from clock_timestamp()) * 1000)::bigint
 from doctors d, generate_series(-1, 1) as ahead
 on conflict do nothing;
+
+-- name: timeline
+-- The name of the timeline that is written to: another one after each promotion. Null on a replica.
+select case when not pg_is_in_recovery() then left(pg_walfile_name(pg_current_wal_lsn()), 8) end;
+
+-- name: note_timeline
+-- True for the first to meet another timeline than the one before. $1 timeline.
+with before as (select timeline from installation for update)
+update installation set timeline = $1 from before
+where installation.timeline is distinct from $1
+returning before.timeline is not null;
 
 -- name: count_servers
 -- Connections of server processes to this database.

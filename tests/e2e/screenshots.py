@@ -16,7 +16,7 @@ from playwright.async_api import Browser, Page, ViewportSize, async_playwright, 
 from browser import find_browser
 from builders import PASSWORD, Answer, Clinic, Server, open_clinic
 from devices import DESKTOP, PHONE, PORTRAIT, UHD, launch
-from mediqon import database, embedded
+from mediqon import embedded, migrations
 from mediqon.app import create_app
 from mediqon.settings import Settings, read_settings
 from walk import log_in
@@ -78,7 +78,7 @@ async def own_server(clock: StandingClock) -> AsyncGenerator[Server]:
     with tempfile.TemporaryDirectory(prefix="mq") as folder:
         blank = read_settings({"MEDIQON_DATA_DIR": folder})
         async with embedded.servers(blank, say=lambda line: print(line, file=sys.stderr)) as settings:
-            await database.migrate(settings)
+            await migrations.migrate(settings)
             async with _serving(settings, clock) as server:
                 yield server
 

@@ -8,10 +8,10 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from builders import Screen, open_clinic
+from builders import Answer, Clinic, Screen, open_clinic
 from conftest import Clock, serving
 from faults.history import History, broken_promises, versions
-from mediqon import database
+from mediqon import database, migrations
 from mediqon.live.feed import STALE_SECONDS
 from mediqon.settings import Settings
 from postgres_pair import Pair, postgres_pair
@@ -28,7 +28,7 @@ ONE_WAIT_SECONDS = 9.0  # two would take ten
 @pytest.fixture
 async def pair(servers: Settings) -> AsyncIterator[Pair]:
     async with postgres_pair(servers) as made:
-        await database.migrate(made.settings)
+        await migrations.migrate(made.settings)
         yield made
 
 
@@ -89,6 +89,49 @@ async def test_once_one_connection_is_not_answered_the_others_are_given_up_too(p
             await ask()
         assert await ask() == 1
         pool.terminate()
+
+
+async def test_what_a_promoted_replica_never_had_is_believed_by_nobody(pair: Pair, clock: Clock) -> None:
+    async with serving(pair.settings, clock) as server:
+        clinic = await open_clinic(server, timezone="UTC")
+        async with server.watch(f"/live/queues/{clinic.doctor_id}") as screen:
+            kept = await clinic.reception.walk_in(clinic.doctor_id, "Kept")
+            await cut_off(pair)
+            lost = [await clinic.reception.walk_in(clinic.doctor_id, name) for name in ("Lost", "Lost too")]
+            shown = await screen.until(lambda frame: len(frame.get("tokens", ())) == 3)
+            pair.primary.kill()
+            await pair.replica.ask("select pg_promote()")
+            new = [await taken_in(clinic, name) for name in ("New", "New too")]
+            assert [each["token"] for each in new] == [each["token"] for each in lost], "numbers are given again"
+            gone = await clinic.reception.move(lost[0], "ON_HOLD")
+            assert gone.status == 404
+            called = (await clinic.reception.call_next(clinic.doctor_id))["called"]
+            assert called["id"] == kept["id"]
+            later = await screen.until(lambda frame: frame.get("now_serving") == [kept["token"]])
+            assert later["version"] > shown["version"]
+            assert [token["token"] for token in later["tokens"]] == [each["token"] for each in new]
+        desk = await clinic.reception.today(clinic.doctor_id)
+        assert [visit["patient"]["name"] for visit in desk["waiting"]] == ["New", "New too"]
+
+
+async def cut_off(pair: Pair) -> None:
+    """From now on the replica gets nothing, and nobody waits for it."""
+    await pair.replica.ask("alter system set primary_conninfo = ''")
+    await pair.primary.ask("alter system set synchronous_standby_names = ''")
+    for each in (pair.replica, pair.primary):
+        await each.ask("select pg_reload_conf()")
+    async with asyncio.timeout(RECOVERY_SECONDS):
+        while await pair.primary.ask("select count(*) from pg_stat_replication"):
+            await asyncio.sleep(QUIET_SECONDS / 10)
+
+
+async def taken_in(clinic: Clinic, name: str) -> Answer:
+    """Somebody at the desk, who tries until the database is there."""
+    async with asyncio.timeout(RECOVERY_SECONDS):
+        while (answer := await clinic.reception.walk_in(clinic.doctor_id, name)).status == 503:
+            await asyncio.sleep(QUIET_SECONDS / 10)
+    assert answer.status == 201
+    return answer
 
 
 @pytest.mark.parametrize("ending", ["freeze", pytest.param("kill", marks=pytest.mark.long)])

@@ -18,7 +18,8 @@ from mediqon import erasure
 from mediqon.auth import audit, logbook, seals
 from mediqon.auth.audit import Link, Note
 from mediqon.auth.logbook import Logbook
-from mediqon.database import Connection, Pool, connection, migrate, open_pool
+from mediqon.database import Connection, Pool, connection, open_pool
+from mediqon.migrations import migrate
 from mediqon.settings import Settings
 
 pytestmark = pytest.mark.anyio
