@@ -49,9 +49,9 @@ class Counter(Generic[OrderT]):
     def __init__(self, pool: Pool, feed: Feed, work: Work[OrderT], *, status: int = 200) -> None:
         """`status`: of the answers, for whoever repeats what they asked for."""
         self._pool, self._feed = pool, feed
-        self._service = Service(pool, feed.known, work, status)
         self._rows: dict[DayKey | None, Row[OrderT]] = {}
         self._changing: set[DayKey] = set()
+        self._service = Service(pool, feed.known, self._claim, work, status)
         self._serving: set[asyncio.Task[None]] = set()
 
     async def ask(self, order: OrderT) -> Told:
@@ -151,6 +151,13 @@ class Counter(Generic[OrderT]):
         row.under_way += len(party.turns)
         self._changing |= party.days
         self._call(key)
+
+    def _claim(self, party: Party[OrderT], keys: Iterable[DayKey]) -> set[DayKey]:
+        """Of days that were not known before: for one on which others are served or wait, one waits with them."""
+        mine = {key for key in keys if key in party.days or not (key in self._changing or key in self._rows)}
+        party.days |= mine
+        self._changing |= mine
+        return mine
 
     def _cannot_be_served(self, row: Row[OrderT], party: Party[OrderT], error: Exception) -> list[Turn[OrderT]]:
         """Who else is told of an error: where the database does not answer, all in the row, lest each waits for it."""

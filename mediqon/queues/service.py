@@ -1,7 +1,7 @@
 """How people are served together: on their days as they are known, else on locked ones, else each alone with care."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, NamedTuple, TypeAlias
 
 import asyncpg
@@ -47,12 +47,16 @@ class Party(Generic[OrderT]):
         return ((turn, self.outcomes[place]) for place, turn in enumerate(self.turns))
 
 
+Claim: TypeAlias = Callable[[Party[OrderT], Iterable[DayKey]], set[DayKey]]
+"""Those of the days that a party may be served on, and nobody else of this process until it ends."""
+
+
 class Service(Generic[OrderT]):
     """One kind of work, done for several at once."""
 
-    def __init__(self, pool: Pool, known: Known, work: Work[OrderT], status: int) -> None:
+    def __init__(self, pool: Pool, known: Known, claim: Claim[OrderT], work: Work[OrderT], status: int) -> None:
         """`status`: of the answers, for whoever repeats what they asked for."""
-        self._pool, self._known, self._work, self._status = pool, known, work, status
+        self._pool, self._known, self._claim, self._work, self._status = pool, known, claim, work, status
 
     async def serve(self, conn: Connection, party: Party[OrderT], *, wait: bool) -> None:
         """Fills the outcomes; all of it is committed.
@@ -60,11 +64,10 @@ class Service(Generic[OrderT]):
         Unless `wait`, a day that somebody else is changing right now is let be: DayBusy for those who asked for it.
         Raises a Problem or what the database refuses where one of those not served yet cannot be: `serve_with_care`.
         """
-        if not wait:
-            await self._serve_as_known(conn, party)
+        await self._serve_as_known(conn, party)
         if others := party.unserved:
             async with begun(conn):
-                told = await self._serve_locked(conn, [*others.values()], self._known, wait=wait)
+                told = await self._serve_locked(conn, party, [*others.values()], self._known, wait=wait)
             party.outcomes |= zip(others, told, strict=True)
 
     async def serve_with_care(self, party: Party[OrderT], *, wait: bool) -> None:
@@ -72,7 +75,7 @@ class Service(Generic[OrderT]):
         others = party.unserved
         try:
             async with transaction(self._pool) as conn:
-                told = await self._serve_locked(conn, [*others.values()], days.nothing, sure=True, wait=wait)
+                told = await self._serve_locked(conn, party, [*others.values()], days.nothing, sure=True, wait=wait)
             party.outcomes |= zip(others, told, strict=True)
             return
         except (Problem, asyncpg.IntegrityConstraintViolationError):
@@ -80,7 +83,7 @@ class Service(Generic[OrderT]):
         for place, turn in others.items():
             try:
                 async with transaction(self._pool) as conn:
-                    told = await self._serve_locked(conn, [turn], days.nothing, sure=True, wait=wait)
+                    told = await self._serve_locked(conn, party, [turn], days.nothing, sure=True, wait=wait)
                 party.outcomes[place] = told[0]
             except Exception as error:
                 if is_unanswered(error):
@@ -92,11 +95,13 @@ class Service(Generic[OrderT]):
 
         Whoever is refused is looked at again: that, too, may be known no longer.
         """
-        taken: dict[DayKey, Facts] = {}
+        unknown = set[DayKey]()
 
         async def take(keys: Iterable[DayKey]) -> dict[DayKey, Facts]:
-            taken.update((key, facts) for key in keys if (facts := self._known(key)) and facts.version)
-            return taken.copy()
+            mine = self._claim(party, keys)
+            taken = {key: facts for key in mine if (facts := self._known(key)) and facts.version}
+            unknown.update(mine - taken.keys())
+            return taken
 
         turns = _without_twins(party.turns)
         plan = await self._work(conn, [turn.order for turn in turns.values()], take, sure=False)
@@ -115,7 +120,7 @@ class Service(Generic[OrderT]):
                 return
         party.outcomes |= done
         party.outcomes |= {
-            place: told for place, told in outcomes.items() if isinstance(told, DayBusy) and told.key in taken
+            place: told for place, told in outcomes.items() if isinstance(told, DayBusy) and told.key not in unknown
         }
 
     def _kept(self, answers: Iterable[tuple[Turn[OrderT], Told]]) -> list[dict[str, object]]:
@@ -126,26 +131,41 @@ class Service(Generic[OrderT]):
         ]
 
     async def _serve_locked(
-        self, conn: Connection, turns: Sequence[Turn[OrderT]], known: Known, *, sure: bool = False, wait: bool
+        self,
+        conn: Connection,
+        party: Party[OrderT],
+        turns: Sequence[Turn[OrderT]],
+        known: Known,
+        *,
+        sure: bool = False,
+        wait: bool,
     ) -> list[Outcome]:
         attempts = [turn.attempt for turn in turns]
         earlier = await idempotency.claim(conn, attempts, now=max(turn.order.now for turn in turns), wait=False)
         fresh = [turn for turn, answer in zip(turns, earlier, strict=True) if answer is None]
         served: Sequence[Told | Problem] = []
         if fresh:
-            served = await self._work_locked(conn, [turn.order for turn in fresh], known, sure=sure, wait=wait)
+            orders = [turn.order for turn in fresh]
+            served = await self._work_locked(conn, party, orders, known, sure=sure, wait=wait)
             answers = _answers(fresh, served)
             await idempotency.settle(conn, [turn.attempt for turn in fresh], answers, status=self._status)
         outcomes = iter(served)
         return [next(outcomes) if answer is None else answer for answer in earlier]
 
     async def _work_locked(
-        self, conn: Connection, orders: Sequence[OrderT], known: Known, *, sure: bool, wait: bool
+        self,
+        conn: Connection,
+        party: Party[OrderT],
+        orders: Sequence[OrderT],
+        known: Known,
+        *,
+        sure: bool,
+        wait: bool,
     ) -> Sequence[Told | Problem]:
         locked: dict[DayKey, Facts] = {}
 
         async def take(keys: Iterable[DayKey]) -> dict[DayKey, Facts]:
-            locked.update(await days.lock_all(conn, keys, known, wait=wait))
+            locked.update(await days.lock_all(conn, self._claim(party, keys), known, wait=wait))
             return locked.copy()
 
         plan = await self._work(conn, orders, take, sure=sure)
