@@ -1,8 +1,9 @@
 """The composition root: settings in, ASGI application out."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -52,6 +53,8 @@ from mediqon.problem_json import answer_problem
 from mediqon.queues import moves, night
 from mediqon.queues.counter import Counter
 from mediqon.settings import Settings
+
+log = logging.getLogger(__name__)
 
 BODY_MAX_BYTES = 64 * 1024
 POOL_FAREWELL_SECONDS = 2.0
@@ -151,9 +154,11 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> A
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-                with suppress(*LOST):  # before all that may take longer than there is time
+                try:  # before all that may take longer than there is time
                     async with asyncio.timeout(LOGBOOK_FAREWELL_SECONDS):
                         await logbook.write(clock())
+                except LOST as error:
+                    log.warning("what the logbook noted last may be lost: %r", error)
                 await asyncio.gather(*(counter.stop() for counter in counters.values()))
                 await feed.stop()
                 await throttle.stop()

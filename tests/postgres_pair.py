@@ -6,7 +6,7 @@ import signal
 import tempfile
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -35,6 +35,7 @@ class Postgres:
 
     def __init__(self, process: Process, settings: Settings) -> None:
         self._process, self.settings = process, settings
+        self._frozen: list[int] = []
 
     async def ask(self, words: str) -> object:
         async with connection(self.settings) as conn:
@@ -46,8 +47,15 @@ class Postgres:
 
     def freeze(self) -> None:
         """As when its machine can no longer be reached: nothing answers, nothing is refused."""
-        for each in self._children():
+        self._frozen = self._children()
+        for each in self._frozen:
             os.kill(each, signal.SIGSTOP)
+
+    def bury(self) -> None:
+        """What is frozen does not notice that the server has gone."""
+        for each in self._frozen:
+            with suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
 
     def _children(self) -> list[int]:
         """The server first, so that it starts no other."""
@@ -96,7 +104,9 @@ async def _started(data: Path, settings: Settings, account: Account | None, stac
     async with asyncio.timeout(STARTED_SECONDS):
         while not await embedded_postgres.answers(found):
             await asyncio.sleep(0.05)
-    return Postgres(process, found)
+    made = Postgres(process, found)
+    stack.callback(made.bury)
+    return made
 
 
 async def _run(program: str, *words: str, account: Account | None) -> None:
@@ -120,5 +130,6 @@ async def _spawned(program: str, *words: str, account: Account | None) -> Proces
 
 async def _end(process: Process) -> None:
     if process.returncode is None:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     await process.wait()

@@ -47,7 +47,7 @@ class SpecialDates(msgspec.Struct, frozen=True):
 
 @put("/doctors/{doctor_id:int}/schedule/{day:date}", guards=[hospital_only], security=SECURITY)
 async def set_date(
-    doctor_id: PathId, day: FromPath[date], data: JSONBody[DateHours], actor: Actor, pool: Pool, now: Now
+    doctor_id: PathId, day: FromPath[date], data: JSONBody[DateHours], actor: Actor, pool: Pool, feed: Feed, now: Now
 ) -> DateChange:
     """Hours of one date instead of the week's; none is a day off. `affected`: settle those with one more call."""
     windows = [Window(day.weekday(), each.start, each.end, each.capacity) for each in data.windows]
@@ -58,6 +58,7 @@ async def set_date(
         await writing.touch(conn, facts)
         await doctors.set_date(conn, doctor_id, day, ordered)
         hours = await doctors.date_hours(conn, doctor_id, day)
+    await feed.publish_day(facts.key)
     outlook = outlook_on(facts, now)
     return DateChange(day, hours, [appointment(outlook, visit) for visit in _homeless(facts, hours)])
 
@@ -71,12 +72,14 @@ async def get_date(doctor_id: PathId, day: FromPath[date], pool: Pool) -> DateSc
 
 
 @delete("/doctors/{doctor_id:int}/schedule/{day:date}", guards=[hospital_only], security=SECURITY)
-async def forget_date(doctor_id: PathId, day: FromPath[date], actor: Actor, pool: Pool) -> None:
+async def forget_date(doctor_id: PathId, day: FromPath[date], actor: Actor, pool: Pool, feed: Feed) -> None:
     """The week's hours hold on this date again."""
     async with transaction(pool) as conn:
         await doctors.lock_own(conn, doctor_id, actor.hospital_id)
-        await writing.touch(conn, await days.lock(conn, DayKey(doctor_id, day)))
+        facts = await days.lock(conn, DayKey(doctor_id, day))
+        await writing.touch(conn, facts)
         await conn.execute(SQL.forget_special_day, doctor_id, day)
+    await feed.publish_day(facts.key)
 
 
 @get("/doctors/{doctor_id:int}/schedule-dates")

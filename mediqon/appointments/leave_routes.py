@@ -26,7 +26,13 @@ hospital_only = only(Role.HOSPITAL)
 
 @post("/doctors/{doctor_id:int}/leave", guards=[hospital_only], security=SECURITY)
 async def add_leave(
-    request: Request[Any, Any, Any], doctor_id: PathId, data: JSONBody[NewLeave], actor: Actor, pool: Pool, now: Now
+    request: Request[Any, Any, Any],
+    doctor_id: PathId,
+    data: JSONBody[NewLeave],
+    actor: Actor,
+    pool: Pool,
+    feed: Feed,
+    now: Now,
 ) -> LeaveHit | Response[bytes]:
     """Takes hours out of sale. `affected`: the visits already booked inside them; settle those with one more call."""
     attempt = await idempotency.attempt(request, actor.id)
@@ -41,6 +47,7 @@ async def add_leave(
         affected = [appointment(outlook, visit) for visit in leave.hit(facts, taken)]
         answer = LeaveHit(**msgspec.structs.asdict(taken), affected=affected)
         await idempotency.keep(conn, attempt, answer)
+    await feed.publish_day(facts.key)
     return answer
 
 
@@ -55,12 +62,14 @@ async def list_leave(doctor_id: PathId, actor: Actor, pool: Pool, now: Now) -> L
 
 
 @delete("/leave/{leave_id:int}", guards=[hospital_only], security=SECURITY)
-async def delete_leave(leave_id: PathId, actor: Actor, pool: Pool) -> None:
+async def delete_leave(leave_id: PathId, actor: Actor, pool: Pool, feed: Feed) -> None:
     """Puts the hours back on sale."""
     async with transaction(pool) as conn:
         taken = await leave.find(conn, leave_id, actor)
-        await writing.touch(conn, await days.lock(conn, DayKey(taken.doctor_id, taken.date)))
+        facts = await days.lock(conn, DayKey(taken.doctor_id, taken.date))
+        await writing.touch(conn, facts)
         await conn.execute(statements("appointments").delete_leave, taken.id)
+    await feed.publish_day(facts.key)
 
 
 @post("/leave/{leave_id:int}/settle", status_code=200, guards=[hospital_only], security=SECURITY)

@@ -85,7 +85,9 @@ async def change_doctor(
 
 
 @put("/doctors/{doctor_id:int}/schedule", guards=[hospital_only], security=SECURITY)
-async def set_schedule(doctor_id: PathId, data: JSONBody[Schedule], actor: Actor, pool: Pool, now: Now) -> Schedule:
+async def set_schedule(
+    doctor_id: PathId, data: JSONBody[Schedule], actor: Actor, pool: Pool, feed: Feed, now: Now
+) -> Schedule:
     """A doctor's week. Windows of one day may not overlap. Seats already sold keep their number and time."""
     windows = doctors.checked(data.windows)
     async with transaction(pool) as conn:
@@ -96,6 +98,7 @@ async def set_schedule(doctor_id: PathId, data: JSONBody[Schedule], actor: Actor
         schedule = await doctors.hours(conn, doctor_id)
     async with reading(pool) as conn:  # a day that got its row meanwhile was read with the hours it had
         await doctors.touch_hours(conn, doctor_id, today)
+    await feed.publish_today(doctor_id)
     return schedule
 
 

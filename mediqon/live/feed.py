@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 
 from mediqon.database import LOST, Pool, reading, snapshot, statements
-from mediqon.errors import NotFound
+from mediqon.errors import NotFound, Problem
 from mediqon.live.channels import Close, TokenView
 from mediqon.live.crowd import Crowd
 from mediqon.live.hub import Page, Topic, Watcher
@@ -97,9 +97,12 @@ class Feed:
 
     async def publish_today(self, doctor_id: int) -> None:
         """Sends today's state after a change that was not made in the line, such as another room."""
-        today = await self.today(doctor_id)
+        await self.publish_day(await self.today(doctor_id))
+
+    async def publish_day(self, key: DayKey) -> None:
+        """The same for any day, such as after leave."""
         async with snapshot(self._pool) as conn:
-            facts = await days.look(conn, today)
+            facts = await days.look(conn, key)
         await self.publish(facts)
 
     async def publish_hospital(self, doctor_ids: Sequence[int]) -> None:
@@ -113,7 +116,7 @@ class Feed:
         return await self._memory.today(doctor_id)
 
     async def topic(self, key: DayKey) -> Topic:
-        """The day from memory, for staff: never older than what the database held when they asked, Redis or not."""
+        """The day from memory, for staff: while this process does not hear Redis, compared with the database first."""
         return await self._memory.current(key)
 
     async def shown(self, doctor_id: int) -> Topic:
@@ -199,5 +202,8 @@ class Feed:
         """At the hospital's midnight, moves those who watch yesterday to today; after a change of timezone, any day."""
         hub = self._memory.hub
         for key, topic in hub.topics():
-            if topic.watched and (await self.today(key.doctor_id)).day != key.day:
-                hub.turn(topic, await self.shown(key.doctor_id))
+            try:
+                if topic.watched and (await self.today(key.doctor_id)).day != key.day:
+                    hub.turn(topic, await self.shown(key.doctor_id))
+            except Problem:
+                log.exception("%s does not turn to the next day", key)

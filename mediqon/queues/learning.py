@@ -19,8 +19,8 @@ DAYS_LEARNT = 365
 """Older days would weigh less than 1.5e-5."""
 
 
-async def learn_day(conn: Connection, facts: Facts) -> None:
-    """Adds a day that has just been closed; where a later one, or itself, is in the history already, starts anew.
+async def learn_day(conn: Connection, facts: Facts) -> History:
+    """The history with a day that has just been closed; where a later one, or itself, is in it already, made anew.
 
     Days to come are told by another history then: they count as changed, and are locked before the history is.
     """
@@ -28,10 +28,11 @@ async def learn_day(conn: Connection, facts: Facts) -> None:
     stored = await conn.fetchval(SQL.lock_history, facts.doctor_id)
     history = History() if stored is None else msgspec.convert(stored, History)
     if history.last_day is not None and history.last_day >= facts.day:
-        await _learn_anew(conn, facts.doctor_id, await _closed_days(conn, facts.doctor_id))
-        return
+        return await _learn_anew(conn, facts.doctor_id, await _closed_days(conn, facts.doctor_id))
     shows = (await shows_of(conn, facts.doctor_id, facts.day, facts.day)).get(facts.day, Shows([], []))
-    await _keep(conn, facts.doctor_id, _learnt(history, facts, shows))
+    history = _learnt(history, facts, shows)
+    await _keep(conn, facts.doctor_id, history)
+    return history
 
 
 async def relearn(conn: Connection, doctor_id: int) -> History:

@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 
+import msgspec
+
 from mediqon.auth.models import Actor
 from mediqon.database import Connection
 from mediqon.errors import QueueClosed, VisitsOpen
@@ -68,8 +70,7 @@ async def close(conn: Connection, facts: Facts, *, no_show: bool, actor: Actor |
         after = moved(facts, visit, Status.COMPLETED if seen else Status.NO_SHOW, now)
         changes.append(Change(verb="complete" if seen else "no_show", before=visit, after=after, reason="day closed"))
     closed = await writing.write(conn, facts, changes, actor=actor, now=now, day=DayImage(state=QueueState.CLOSED))
-    await learning.learn_day(conn, closed)
-    return closed
+    return msgspec.structs.replace(closed, history=await learning.learn_day(conn, closed))
 
 
 async def _set(

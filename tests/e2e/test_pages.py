@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from datetime import timedelta
 
 import pytest
 from playwright.async_api import Page, Route, WebSocketRoute, expect
@@ -386,6 +387,20 @@ class TestBooking:
         await page.get_by_role("button", name="Cancel A-061").click()
         await page.get_by_role("button", name="Yes, cancel it").click()
         await expect(page.get_by_role("region", name="My visits")).to_contain_text("cancelled")
+
+    async def test_a_day_can_be_chosen_by_its_own_hours_whatever_those_of_the_week(
+        self, devices: Devices, today: Clinic
+    ) -> None:
+        where, first = f"/doctors/{today.doctor_id}/schedule", today.server.clock().date() + timedelta(days=2)
+        off, extra = first + timedelta(days=1), first
+        week = [{"weekday": day, "start": "09:00", "end": "13:00"} for day in range(7) if day != extra.weekday()]
+        await today.reception.put(where, {"windows": week})
+        await today.reception.put(f"{where}/{extra}", {"windows": [{"start": "09:00", "end": "13:00"}]})
+        await today.reception.put(f"{where}/{off}", {"windows": []})
+        page = await self.register(devices, today)
+        await page.get_by_role("radio", name="Dr A. Rao").check()
+        await expect(page.locator(f"input[name=day][value='{extra}']")).to_be_enabled()
+        await expect(page.locator(f"input[name=day][value='{off}']")).to_be_disabled()
 
     async def test_a_time_taken_meanwhile_is_explained_and_the_next_offered(
         self, devices: Devices, today: Clinic

@@ -3,17 +3,17 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 import websockets
 from redis.asyncio import Redis
 
-from builders import Clinic, Server
+from builders import Answer, Clinic, Server, open_clinic
 from conftest import Clock, serving
 from mediqon.database import connection
-from mediqon.live import lines
+from mediqon.live import feed, lines
 from mediqon.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -79,6 +79,44 @@ async def test_a_new_room_shows_on_a_day_that_nobody_has_touched_yet(
         assert (await clinic.reception.patch(f"/doctors/{clinic.doctor_id}", {"room": "9"})).status == 200
         for screen in (here, elsewhere):
             assert (await screen.frame())["room"] == "9"
+
+
+async def test_a_doctor_who_cannot_be_read_keeps_no_other_screen_on_yesterday(
+    server: Server, clinic: Clinic, clock: Clock
+) -> None:
+    gone_id, _ = await clinic.add_doctor()
+    async with (
+        server.watch(f"/live/queues/{gone_id}") as gone,
+        server.watch(f"/live/queues/{clinic.doctor_id}") as screen,
+    ):
+        before = [await each.frame() for each in (gone, screen)]
+        async with connection(server.settings) as conn:
+            await conn.execute("delete from doctors where id = $1", gone_id)
+        clock.forward(hours=16)
+        await screen.until(lambda frame: frame["date"] != before[1]["date"])
+
+
+async def test_leave_and_hours_of_today_reach_screens_without_waiting_for_the_sweep(
+    settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "SWEEP_SECONDS", 3600.0)
+    async with serving(settings, clock) as server:
+        clinic = await open_clinic(server)
+        doctor, day = f"/doctors/{clinic.doctor_id}", "2026-11-23"
+        async with server.watch(f"/live/queues/{clinic.doctor_id}") as screen:
+
+            async def shown(change: Awaitable[Answer]) -> Answer:
+                answer = await change
+                assert answer.status < 300
+                assert await screen.frame()
+                return answer
+
+            await screen.frame()
+            leave = await shown(clinic.reception.post(f"{doctor}/leave", {"date": day, "end": "09:30"}))
+            await shown(clinic.reception.delete(f"/leave/{leave['id']}"))
+            await shown(clinic.reception.put(f"{doctor}/schedule/{day}", {"windows": []}))
+            await shown(clinic.reception.delete(f"{doctor}/schedule/{day}"))
+            await shown(clinic.reception.put(f"{doctor}/schedule", {"windows": []}))
 
 
 async def test_a_new_name_reaches_screens_that_look_again_after_midnight(

@@ -191,6 +191,20 @@ async def test_a_day_that_is_opened_and_closed_again_is_learnt_once(
     assert await history_of(settings, clinic, clock) == once
 
 
+async def test_a_day_that_is_opened_again_is_told_by_what_it_has_taught_in_every_process(
+    clinic: Clinic, settings: Settings, clock: Clock
+) -> None:
+    await a_morning(clinic, clock, [29] * 8)
+    await clinic.doctor.post(f"/queues/{clinic.doctor_id}/resume")
+    for name in ("One", "Two"):
+        await clinic.reception.walk_in(clinic.doctor_id, name)
+    path = f"/queues/{clinic.doctor_id}"
+    async with serving(settings, clock) as fresh:
+        kept, read = await clinic.server.anybody.get(path), await fresh.anybody.get(path)
+    assert kept["tokens"] == read["tokens"]
+    assert len(kept["tokens"]) == 2
+
+
 async def test_a_day_without_a_call_teaches_nothing(clinic: Clinic, settings: Settings, clock: Clock) -> None:
     await clinic.reception.book(clinic.doctor_id, time="09:00", patient={"name": "Nobody"})
     await clinic.doctor.post(f"/queues/{clinic.doctor_id}/close", {"no_show": True})

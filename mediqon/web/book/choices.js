@@ -58,12 +58,15 @@ export async function offerDoctors(hospitalId) {
 
 /** Shows the coming days in the hospital's own calendar; days on which the doctor has no hours cannot be chosen. */
 export async function offerDays(doctor, hospital) {
-  const schedule = await ask(`/doctors/${doctor.id}/schedule`);
-  if (!schedule) return;
-  const open = new Set(schedule.windows.map(({ weekday }) => weekday));
+  const hours = await answerFor(at("visit"), Promise.all([get(`/doctors/${doctor.id}/schedule`), get(`/doctors/${doctor.id}/schedule-dates`)]));
+  if (!hours) return;
+  const [schedule, special] = hours;
+  const week = new Set(schedule.windows.map(({ weekday }) => weekday));
+  const ownHours = new Map(special.dates.map(({ date, windows }) => [date, windows.length > 0]));
+  const open = (date) => ownHours.get(date) ?? week.has(weekday(date));
   const today = dateOf(now(), hospital.timezone);
   const dates = Array.from({ length: Number(document.body.dataset.days) }, (_, days) => daysAfter(today, days));
-  offer(at("days"), "day", dates.map((date, days) => dayItem(date, days, open.has(weekday(date)))));
+  offer(at("days"), "day", dates.map((date, days) => dayItem(date, days, open(date))));
   show(at("day-step"), true);
 }
 
