@@ -14,7 +14,7 @@ from mediqon.queues.models import DayKey, Facts
 SQL = statements("queues")
 
 Known = Callable[[DayKey], Facts | None]
-"""What this process last saw of a day; trusted only where the locked row has the same version."""
+"""What this process last saw of a day; trusted only where the row that is locked or written has the same version."""
 
 
 class DayBusy(Problem):
