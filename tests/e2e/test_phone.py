@@ -1,5 +1,6 @@
 """The patient's phone in a real browser: first sight, what it can do, and what it says without a network."""
 
+import asyncio
 import re
 
 import pytest
@@ -16,6 +17,7 @@ from walk import waiting
 pytestmark = pytest.mark.anyio
 
 FIRST_VIEW_MAX_BYTES = 30 * 1024
+TAUGHT_SECONDS = 10.0
 
 
 async def booked(clinic: Clinic, time: str = "09:30") -> Answer:
@@ -160,6 +162,13 @@ async def booked_for(clinic: Clinic, date: str, time: str) -> Answer:
     return await (await clinic.server.patient()).book(clinic.doctor_id, date=date, time=time)
 
 
+async def told_what_today_has_taught(clinic: Clinic, tomorrow: str) -> None:
+    """The process finds with its next sweep that the days after a closed one have moved on."""
+    async with asyncio.timeout(TAUGHT_SECONDS):
+        while (await clinic.server.anybody.get(f"/tokens/{tomorrow}"))["version"] == 1:
+            await asyncio.sleep(0.05)
+
+
 LANGUAGES = ["en-GB", "hi-IN", "es-MX", "ar-EG"]
 
 
@@ -176,6 +185,8 @@ async def test_the_script_says_what_the_page_said_before_it_in_every_language(
         await after.clock.set_fixed_time(clock.now)
         for trouble in ("delay", "pause", "close"):
             await clinic.doctor.post(f"/queues/{clinic.doctor_id}/{trouble}", TROUBLE[trouble])
+            if trouble == "close":
+                await told_what_today_has_taught(clinic, codes[-2])
             for code in codes if trouble == "delay" else codes[-3:-1]:
                 for page in (before, after):
                     await page.goto(f"{server.url}/t/{code}")
