@@ -59,9 +59,17 @@ def content(frame: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in frame.items() if name != "sent_at"}
 
 
+def at(server: Server, clinic: Clinic) -> Clinic:
+    """The same clinic, whose people ask another process."""
+    there = Clinic(server, clinic.hospital_id, Asker(server.http, clinic.reception.token))
+    there.doctor_id, there.doctor = clinic.doctor_id, Asker(server.http, clinic.doctor.token)
+    return there
+
+
 @pytest.mark.parametrize("seed", range(3))
-async def test_after_any_run_of_actions_the_last_frame_everywhere_is_a_fresh_read(
-    server: Server, clinic: Clinic, clock: Clock, seed: int
+@pytest.mark.parametrize("at_once", [1, 5])
+async def test_after_any_run_of_actions_at_two_processes_the_last_frame_everywhere_is_a_fresh_read(
+    server: Server, clinic: Clinic, clock: Clock, at_once: int, seed: int
 ) -> None:
     chance, visits = random.Random(seed), list[int]()
     paths = {"public": f"/live/queues/{clinic.doctor_id}", "desk": f"/live/desk/{clinic.doctor_id}"}
@@ -71,8 +79,9 @@ async def test_after_any_run_of_actions_the_last_frame_everywhere_is_a_fresh_rea
         server.watch(paths["desk"], clinic.doctor) as desk,
         second.watch(paths["public"]) as elsewhere,
     ):
-        for _ in range(STEPS):
-            await anything(clinic, chance, visits)
+        doors = clinic, at(second, clinic)
+        for _ in range(STEPS // at_once):
+            await asyncio.gather(*(anything(door, chance, visits) for door in chance.choices(doors, k=at_once)))
             clock.forward(seconds=chance.randrange(9))  # within the life of the access tokens
         seen = [await frames_until_quiet(screen) for screen in (public, desk, elsewhere)]
     async with serving(server.settings, clock) as newcomer:

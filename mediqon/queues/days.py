@@ -47,9 +47,11 @@ async def lock_all(
     columns = [key.doctor_id for key in asked], [key.day for key in asked]
     lock_days = SQL.lock_days if wait else SQL.lock_free_days
     rows = await conn.fetch(lock_days, *columns)
-    if len(rows) < len(asked):
+    while len(rows) < len(asked):
         await _open(conn, *columns)
         rows = await conn.fetch(lock_days, *columns)
+        if not wait:
+            break  # whoever waits opens once more what somebody has opened, and taken back as untouched, meanwhile
     return {(key := DayKey(*where)): await _read(conn, key, version, known) for *where, version in rows}
 
 

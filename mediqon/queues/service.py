@@ -64,7 +64,8 @@ class Service(Generic[OrderT]):
         Unless `wait`, a day that somebody else is changing right now is let be: DayBusy for those who asked for it.
         Raises a Problem or what the database refuses where one of those not served yet cannot be: `serve_with_care`.
         """
-        await self._serve_as_known(conn, party)
+        if party.turns:  # else their days have been taken before they were
+            await self._serve_as_known(conn, party)
         if others := party.unserved:
             async with begun(conn):
                 told = await self._serve_locked(conn, party, [*others.values()], self._known, wait=wait)
