@@ -57,7 +57,7 @@ class Again(NamedTuple):
     first: Draft
 
 
-async def plan(conn: Connection, orders: Sequence[Order], take: Take, *, sure: bool = False) -> Plan:
+async def plan(conn: Connection, orders: Sequence[Order], take: Take, *, sure: bool) -> Plan:
     """What to write to sell a seat to each, in order; a refusal stands in the place of the one refused.
 
     Refusals: SlotPast, AlreadyBooked (with its id), SlotTaken (with `next_free`), SlotUnavailable, DayFull,

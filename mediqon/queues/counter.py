@@ -19,13 +19,13 @@ from mediqon.queues.orders import OrderT, Told, Work
 from mediqon.queues.service import Outcome, Party, Service, Turn, is_unanswered
 
 ROW_MAX = 64
-"""So many are served in one transaction."""
+"""So many are served together."""
 TWIN_SECONDS, TWIN_PAUSE_SECONDS = 4.0, 0.1
 """Whoever repeats what is under way asks again so often, for so long."""
 FAREWELL_SECONDS = 0.3
 """Whoever is being served when the server stops is waited for so long."""
 AT_ONCE = 2
-"""So many transactions of those who wait in one row: one is read or told here while PostgreSQL serves another."""
+"""So many parties of those who wait in one row: one is worked out or told here while PostgreSQL writes another."""
 
 
 class Row(Generic[OrderT]):
@@ -86,7 +86,7 @@ class Counter(Generic[OrderT]):
             self._call(key)
 
     def _call(self, key: DayKey | None) -> None:
-        """Begins a transaction for a row, where somebody in it can be served; forgets an empty row."""
+        """Begins with a party of a row, where somebody in it can be served; forgets an empty row."""
         row = self._rows.get(key)
         if row is None or row.called:
             return

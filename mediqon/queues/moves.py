@@ -95,7 +95,7 @@ class NextCall(NamedTuple):
 Order: TypeAlias = Move | Recall | NextCall
 
 
-async def plan(conn: Connection, orders: Sequence[Order], take: Take, *, sure: bool = True) -> Plan:
+async def plan(conn: Connection, orders: Sequence[Order], take: Take, *, sure: bool) -> Plan:
     """What to write to do what each asks for; a refusal stands in the place of the one refused. Always `sure`.
 
     Refusals: NotFound also for what is not the actor's to see, StaleVersion also for a visit that went elsewhere while

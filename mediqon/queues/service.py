@@ -68,7 +68,7 @@ class Service(Generic[OrderT]):
             await self._serve_as_known(conn, party)
         if others := party.unserved:
             async with begun(conn):
-                told = await self._serve_locked(conn, party, [*others.values()], self._known, wait=wait)
+                told = await self._serve_locked(conn, party, [*others.values()], self._known_to(party), wait=wait)
             party.outcomes |= zip(others, told, strict=True)
 
     async def serve_with_care(self, party: Party[OrderT], *, wait: bool) -> None:
@@ -123,6 +123,12 @@ class Service(Generic[OrderT]):
         party.outcomes |= {
             place: told for place, told in outcomes.items() if isinstance(told, DayBusy) and told.key not in unknown
         }
+
+    def _known_to(self, party: Party[OrderT]) -> Known:
+        """What is known, with what has just been written for those of the party who are served."""
+        told = (each for each in party.outcomes.values() if not isinstance(each, Replay | Exception))
+        written = {each.facts.key: each.facts for each in told}
+        return lambda key: written.get(key) or self._known(key)
 
     def _kept(self, answers: Iterable[tuple[Turn[OrderT], Told]]) -> list[dict[str, object]]:
         return [

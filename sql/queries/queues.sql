@@ -1,4 +1,5 @@
--- The line of one doctor's day. Every change locks the queue row first (`lock_days`), so a day's changes happen one by one.
+-- The line of one doctor's day. A change locks the queue row first (`lock_days`), or is written only where the row still has
+-- the version that it goes on from (`save_change`): so a day's changes happen one by one.
 
 -- name: open_queues
 -- Makes the rows of these days where they are missing, in one order. A row that is there is not even tried: `on conflict`

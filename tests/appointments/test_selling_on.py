@@ -48,7 +48,7 @@ class Desk:
         async def take(keys: Iterable[DayKey]) -> dict[DayKey, Facts]:
             return await days.lock_all(conn, keys, lambda _: self._known)
 
-        plan = await booking.plan(conn, [order], take)
+        plan = await booking.plan(conn, [order], take, sure=False)
         if plan.changes:
             await writing.save(conn, *plan.changes, booked=plan.booked)
         return plan.outcomes

@@ -195,6 +195,6 @@ async def plan_and_save(process: Process, pool: Pool, known: dict[DayKey, Facts]
 
     orders = [process.order("On both days")._replace(key=key) for key in known]
     async with reading(pool) as conn:
-        plan = await booking.plan(conn, orders, take)
+        plan = await booking.plan(conn, orders, take, sure=False)
         assert len(plan.changes) == len(known)
         await writing.save(conn, *plan.changes, booked=plan.booked, kept=kept)
