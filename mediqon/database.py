@@ -108,17 +108,17 @@ class _Primary:
     async def meet(self, conn: "Connection") -> None:
         """Makes a new connection ready."""
         await teach_json(conn)
-        sql = statements("backup")
+        sql, timeline = statements("backup"), None
         with suppress(asyncpg.FeatureNotSupportedError, asyncpg.InsufficientPrivilegeError):
             timeline = await conn.fetchval(sql.timeline)
-            if timeline in {None, self._timeline}:
-                return
-            with suppress(asyncpg.ReadOnlySQLTransactionError):
-                async with conn.transaction():
-                    if await conn.fetchval(sql.note_timeline, timeline):
-                        await conn.execute(sql.move_on)
-                        await conn.execute(sql.open_days)
-                self._timeline = timeline
+        if timeline in {None, self._timeline}:
+            return
+        with suppress(asyncpg.ReadOnlySQLTransactionError):  # the next connection tries again
+            async with conn.transaction():
+                if await conn.fetchval(sql.note_timeline, timeline):
+                    await conn.execute(sql.move_on)
+                    await conn.execute(sql.open_days)
+            self._timeline = timeline
 
 
 async def _keep(_connection: "Connection") -> None:

@@ -37,3 +37,4 @@ async def _close(pool: Pool, feed: Feed, key: DayKey, now: datetime) -> None:
     if facts is not before:
         log.info("closed the day %s of doctor %s", key.day, key.doctor_id)
         await feed.publish(facts)
+        await feed.publish_today(key.doctor_id)  # told by what the closed day has taught
