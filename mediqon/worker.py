@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+from functools import cache, partial
 from types import FrameType
 from typing import TYPE_CHECKING, cast
 
@@ -18,7 +19,8 @@ from litestar import Litestar
 from mediqon import logs, tether
 from mediqon.app import create_app
 from mediqon.headers import security_headers
-from mediqon.live.protocol import Handshake, Http
+from mediqon.live.handshake import Handshake
+from mediqon.live.http_protocol import Http
 from mediqon.live.reads import PublicReads
 from mediqon.measuring import Application, Measured
 from mediqon.settings import Settings, read_settings
@@ -80,11 +82,11 @@ def _leave(_signal: int, _frame: FrameType | None) -> None:
 
 def configuration(app: Litestar, settings: Settings) -> uvicorn.Config:
     """How every server process serves, the ones under test too."""
-    reads = PublicReads(Measured(cast("Application", app)), lambda: app.state.feed)
+    speaks_http = partial(Http, PublicReads(cache(lambda: app.state.feed)))
     return uvicorn.Config(
-        cast("ASGI3Application", reads),
+        cast("ASGI3Application", Measured(cast("Application", app))),
         loop="uvloop",
-        http=Http,
+        http=cast("type[asyncio.Protocol]", speaks_http),
         ws=Handshake,
         lifespan="on",
         log_config=None,

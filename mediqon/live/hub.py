@@ -29,6 +29,8 @@ class Page:
 
     def is_known(self, if_none_match: str) -> bool:
         """Whether a client that sent this header has it already (RFC 9110, section 13.1.2)."""
+        if if_none_match == self.etag:
+            return True
         known = {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
         return self.etag in known or "*" in known
 

@@ -102,17 +102,17 @@ class Memory:
             await self._once(key, lambda: self._read(key))
         return topic
 
-    def held(self, key: DayKey) -> Topic | None:
+    def held(self, key: DayKey, now: datetime | None = None) -> Topic | None:
         """The same, if the day is here already."""
         topic = self.hub.topic(key)
         if topic is not None:
-            topic.used_at = self._clock()
+            topic.used_at = now or self._clock()
         return topic
 
     def held_today(self, doctor_id: int) -> Topic | None:
         """The doctor's present day, if it is here already."""
-        zone = self._zones.get(doctor_id)
-        return self.held(DayKey(doctor_id, local_day(self._clock(), zone))) if zone else None
+        zone, now = self._zones.get(doctor_id), self._clock()
+        return self.held(DayKey(doctor_id, local_day(now, zone)), now) if zone else None
 
     async def current(self, key: DayKey) -> Topic:
         """The day for somebody who may just have changed it, at another process perhaps, and looks again."""

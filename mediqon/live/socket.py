@@ -18,9 +18,9 @@ from mediqon.database import LOST
 from mediqon.errors import Forbidden, NotFound, Problem, TooManySockets, Unauthenticated
 from mediqon.live.channels import PING, Close
 from mediqon.live.feed import Feed
+from mediqon.live.handshake import DETACH, Detach
 from mediqon.live.lines import Line, pong
 from mediqon.live.mailbox import Mailbox
-from mediqon.live.protocol import DETACH, Detach
 from mediqon.live.seat import Seat, number_of
 
 Socket = WebSocket[Any, Any, Any]

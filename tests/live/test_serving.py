@@ -1,6 +1,7 @@
 """The live paths under other circumstances: TLS, another protocol underneath, crowds, handshakes without an end."""
 
 import asyncio
+import re
 import shutil
 import socket
 import ssl
@@ -15,7 +16,7 @@ import pytest
 from builders import Clinic, Server
 from conftest import Clock, serving
 from mediqon.database import connection
-from mediqon.live import crowd, lines, protocol
+from mediqon.live import crowd, http_protocol, lines
 from mediqon.settings import Settings
 from rawsocket import PING, PONG, TEXT, Raw, masked, raw
 
@@ -168,7 +169,7 @@ async def test_one_account_may_not_take_all_the_sockets(
 async def test_a_request_that_never_ends_is_hung_up_on(
     server: Server, clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "ASK_SECONDS", 0.2)
+    monkeypatch.setattr(http_protocol, "ASK_SECONDS", 0.2)
     path = f"/live/queues/{clinic.doctor_id}"
     post = b"POST /auth/login HTTP/1.1\r\nHost: here\r\n"
     for begun in (
@@ -195,15 +196,17 @@ async def test_a_request_that_never_ends_is_hung_up_on(
 
 
 async def test_who_does_not_read_answers_is_cut_off(
-    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    server: Server, clinic: Clinic, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(protocol, "UNREAD_SECONDS", 0.5)
-    async with raw(server.url) as client:
-        client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.send(b"GET /schema/openapi.json HTTP/1.1\r\nHost: here\r\n\r\n" * 1000)
-        with pytest.raises((ConnectionError, RuntimeError)):  # uvloop's way of saying that it is closed
-            async with asyncio.timeout(HUNG_UP_SECONDS):
-                await send_without_end(client, b"GET /health/live HTTP/1.1\r\n\r\n" * 100, pause=0.05)
+    monkeypatch.setattr(http_protocol, "UNREAD_SECONDS", 0.5)
+    for path in ("/schema/openapi.json", f"/queues/{clinic.doctor_id}"):
+        asked = f"GET {path} HTTP/1.1\r\nHost: here\r\n\r\n".encode()
+        async with raw(server.url) as client:
+            client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.send(asked * 1000)
+            with pytest.raises((ConnectionError, RuntimeError)):  # uvloop's way of saying that it is closed
+                async with asyncio.timeout(HUNG_UP_SECONDS):
+                    await send_without_end(client, asked * 100, pause=0.05)
     assert "Exception in ASGI application" not in caplog.text
 
 
@@ -249,6 +252,48 @@ async def renamed(client: Raw) -> None:
     async with asyncio.timeout(CROWD_SECONDS):
         while msgspec.json.decode(await client.next(TEXT))["hospital"] != "St Mary's":
             pass
+
+
+async def test_answers_come_in_the_order_in_which_polls_and_others_were_asked(server: Server, clinic: Clinic) -> None:
+    visit = await clinic.reception.book(clinic.doctor_id, patient={"name": "A"})
+    polls, slow = f"/queues/{clinic.doctor_id}", "/health/ready"
+    asked = [polls, slow, polls, f"/tokens/{visit['code']}", slow, slow, polls, "/queues/1e9", polls]
+    begins = {polls: b'{"type":"queue"', slow: b'{"status":"ok"', "/queues/1e9": b'{"type":"urn:'}
+    async with raw(server.url) as client:
+        client.send(*(f"GET {path} HTTP/1.1\r\nHost: here\r\n\r\n".encode() for path in asked))
+        for path in asked:
+            _, body = await answered(client)
+            assert body.startswith(begins.get(path, b'{"token"')), path
+
+
+async def test_an_unusual_poll_is_answered_as_it_asks_to_be(server: Server, clinic: Clinic) -> None:
+    path = f"/queues/{clinic.doctor_id}"
+    frame = (await server.anybody.get(path)).raw
+    for first, *headers in (
+        (f"GET {path} HTTP/1.1", "Connection: close"),
+        (f"GET {path} HTTP/1.0",),
+        (f"GET {path} HTTP/1.1", "Content-Length: 2", "Connection: close", "", "{}"),
+        (f"GET {path} HTTP/1.1", "Transfer-Encoding: chunked", "Connection: close", "", "2", "{}", "0", ""),
+        (f"GET http://here{path} HTTP/1.1", "Connection: close"),
+    ):
+        async with raw(server.url) as client:
+            client.send("\r\n".join([first, "Host: here", *headers, "", ""]).encode())
+            head, body = await answered(client)
+            assert (head.split()[1], body) == (b"200", frame), (first, headers)
+            assert b"connection: close" in head
+            assert await client.reader.read() == b""
+    async with raw(server.url) as client:
+        client.send(f"HEAD {path} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
+        assert b" 405 " in await client.reader.readuntil(b"\r\n\r\n")
+
+
+async def answered(client: Raw) -> tuple[bytes, bytes]:
+    """The next answer: its head and its body."""
+    async with asyncio.timeout(HUNG_UP_SECONDS):
+        head = await client.reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"content-length: (\d+)", head)
+        assert length, head
+        return head, await client.reader.readexactly(int(length[1]))
 
 
 async def test_polls_answered_in_front_of_the_application_are_its_own_answers(server: Server, clinic: Clinic) -> None:

@@ -1,4 +1,4 @@
-"""What uvicorn speaks to clients with: HTTP whose requests must end, and websockets that the application can let go of.
+"""What uvicorn speaks to websockets with: ones that the application can let go of.
 
 An application finds `DETACH` among the extensions of its scope. Called after the accept, it hands the socket to a
 `Line` and the application returns: no task, scope or coroutine remains for that client. This is no general websocket
@@ -12,20 +12,16 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 from urllib.parse import unquote
 
 from uvicorn import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 
 from mediqon.live.channels import Close
 from mediqon.live.frames import close_frame
 from mediqon.live.lines import Line
-
-if TYPE_CHECKING:
-    from uvicorn._types import ASGI3Application
 
 log = logging.getLogger(__name__)
 
@@ -38,83 +34,6 @@ VERSION = b"13"
 KEY_BYTES = 16
 ACCEPT_SUFFIX = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 FAILED = 1011
-ASK_SECONDS = 10.0
-"""For a whole request: who takes longer never ends it."""
-HEAD_MAX_BYTES = 64 * 1024
-"""For all of a request that is not its body: the head, the frames of chunks, what trails them. uvicorn keeps it all."""
-
-
-UNREAD_SECONDS = 20.0
-"""Who reads nothing of an answer for so long is cut off."""
-
-
-class Http(HttpToolsProtocol):
-    """uvicorn's own, but whatever is begun has to be a request within ASK_SECONDS, the first one too, what is no body
-    may have HEAD_MAX_BYTES, and answers have to be read.
-    """
-
-    _deadline: asyncio.TimerHandle | None = None
-    _unread: asyncio.TimerHandle | None = None
-    _running: RequestResponseCycle | None = None
-    _head_bytes = 0
-    """Of the request that is being read."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        super().connection_made(transport)
-        self._begin()
-
-    def data_received(self, data: bytes) -> None:
-        self._begin()  # also for what never becomes a message: uvicorn has stopped its own clock
-        self._head_bytes += len(data)
-        super().data_received(data)
-        if self._head_bytes > HEAD_MAX_BYTES:
-            self.transport.abort()
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._begin()
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._unread = self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._read()
-
-    def on_body(self, body: bytes) -> None:
-        self._head_bytes -= len(body)
-        super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        self._asked()
-        super().on_message_complete()
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: "ASGI3Application") -> None:
-        super()._start_asgi_task(cycle, app)
-        self._running = cycle
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._asked()
-        self._read()
-        if self._running is not None:  # uvicorn tells only the latest of pipelined requests
-            self._running.disconnected = True
-        super().connection_lost(exc)
-
-    def _begin(self) -> None:
-        if self._deadline is None:
-            self._deadline = self.loop.call_later(ASK_SECONDS, self.transport.abort)
-
-    def _read(self) -> None:
-        if self._unread is not None:
-            self._unread.cancel()
-            self._unread = None
-
-    def _asked(self) -> None:
-        self._head_bytes = 0
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
 
 
 class Handshake(asyncio.Protocol):
