@@ -46,6 +46,10 @@ class Asker:
     def __init__(self, http: httpx.AsyncClient, token: str | None = None, email: str = "") -> None:
         self.http, self.token, self.email = http, token, email
 
+    def at(self, server: "Server") -> Self:
+        """The same, still logged in, at another server."""
+        return type(self)(server.http, self.token, self.email)
+
     async def log_in_again(self) -> None:
         """Tokens expire while a test moves the clock."""
         answer = await self.post("/auth/login", {"email": self.email, "password": PASSWORD})
@@ -173,6 +177,12 @@ class Clinic:
     def __init__(self, server: Server, hospital_id: int, reception: Asker) -> None:
         self.server, self.hospital_id, self.reception = server, hospital_id, reception
         self.doctor_id, self.doctor = 0, reception
+
+    def at(self, server: Server) -> "Clinic":
+        """The same at another server, which has a copy of its database."""
+        there = Clinic(server, self.hospital_id, self.reception.at(server))
+        there.doctor_id, there.doctor = self.doctor_id, self.doctor.at(server)
+        return there
 
     async def add_doctor(self, **asked: Any) -> tuple[int, Asker]:
         """Another doctor with hours, logged in."""

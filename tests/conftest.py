@@ -34,6 +34,7 @@ examples.register_profile("any machine", deadline=None)  # a busy one is no faul
 examples.load_profile("any machine")
 
 TEMPLATE = "mediqon_template"
+WITH_CLINIC = "mediqon_template_with_clinic"
 READY_SECONDS = 10
 MEMORY_DISK, ENOUGH_BYTES = Path("/dev/shm"), 4 << 30
 
@@ -98,23 +99,38 @@ def servers() -> Iterator[Settings]:
     rmtree(data_dir)
 
 
+@pytest.fixture(scope="session")
+def standing(servers: Settings) -> Clinic:
+    """A clinic opened over the wire, once, in a second template: what most tests begin with costs a core 250 ms."""
+
+    async def opened() -> Clinic:
+        async with administrator(servers) as admin:
+            await admin.execute(f"create database {WITH_CLINIC} template {TEMPLATE}")
+        async with serving(msgspec.structs.replace(servers, db_name=WITH_CLINIC), Clock()) as server:
+            return await open_clinic(server)
+
+    return asyncio.run(opened())  # in a loop of its own, whichever the tests that share it run in
+
+
 @pytest.fixture
-async def settings(servers: Settings) -> AsyncIterator[Settings]:
-    """An empty, migrated database of this test's own."""
+def template(request: pytest.FixtureRequest) -> str:
+    """What this test's database is a copy of."""
+    if "clinic" not in request.fixturenames:
+        return TEMPLATE
+    request.getfixturevalue("standing")
+    return WITH_CLINIC
+
+
+@pytest.fixture
+async def settings(servers: Settings, template: str) -> AsyncIterator[Settings]:
+    """A migrated database of this test's own: empty, or with the clinic that it asks for."""
     name = f"test_{uuid4().hex}"
-    admin = await asyncpg.connect(
-        host=servers.db_host,
-        port=servers.db_port,
-        user=servers.db_user,
-        password=servers.db_password,
-        database="postgres",
-    )
-    await admin.execute(f"create database {name} template {TEMPLATE}")
-    try:
-        yield msgspec.structs.replace(servers, db_name=name)
-    finally:
-        await admin.execute(f"drop database {name} with (force)")
-        await admin.close()
+    async with administrator(servers) as admin:
+        await admin.execute(f"create database {name} template {template}")
+        try:
+            yield msgspec.structs.replace(servers, db_name=name)
+        finally:
+            await admin.execute(f"drop database {name} with (force)")
 
 
 @pytest.fixture
@@ -130,9 +146,9 @@ async def server(settings: Settings, clock: Clock) -> AsyncIterator[Server]:
 
 
 @pytest.fixture
-async def clinic(server: Server) -> Clinic:
+async def clinic(server: Server, standing: Clinic) -> Clinic:
     """A hospital in Kolkata with a doctor: room 3, token prefix A, ten-minute slots, 09:00–13:00 every day."""
-    return await open_clinic(server)
+    return standing.at(server)
 
 
 @pytest.fixture
@@ -165,6 +181,22 @@ async def cable(server: Server) -> AsyncIterator[Cable]:
     async with laid_cable() as laid:
         laid.plug(server.url)
         yield laid
+
+
+@contextlib.asynccontextmanager
+async def administrator(servers: Settings) -> AsyncGenerator["asyncpg.Connection[asyncpg.Record]"]:
+    """A connection that may make and drop databases."""
+    admin = await asyncpg.connect(
+        host=servers.db_host,
+        port=servers.db_port,
+        user=servers.db_user,
+        password=servers.db_password,
+        database="postgres",
+    )
+    try:
+        yield admin
+    finally:
+        await admin.close()
 
 
 class _Uvicorn(uvicorn.Server):
