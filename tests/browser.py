@@ -8,7 +8,9 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+SHELL = "chromium-headless-shell"
+"""Chromium without a window: the same pages for a quarter of the work, since nobody sees its toolbar being drawn."""
+NAMES = (SHELL, "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MACOS = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
 
 
@@ -22,8 +24,8 @@ def provide_browser() -> str:
     """The same, installed first where the machine has none: Debian's package as root, Playwright's otherwise."""
     if browser := find_browser() or _playwrights_own():
         return browser
-    if _is_debian_root() and _installs("apt-get", "update") and _installs("apt-get", "install", "-y", "chromium"):
-        return find_browser() or sys.exit("chromium was installed, but is not on the PATH")
+    if _is_debian_root() and _installs("apt-get", "update") and _installs("apt-get", "install", "-y", SHELL):
+        return find_browser() or sys.exit(f"{SHELL} was installed, but is not on the PATH")
     as_root = ["--with-deps"] if os.geteuid() == 0 else []
     _installs(sys.executable, "-m", "playwright", "install", *as_root, "chromium")
     return _playwrights_own() or sys.exit(
