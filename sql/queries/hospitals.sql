@@ -108,6 +108,7 @@ with asked as (
 ), counted as (
     update queues set version = version + 1
     from asked where queues.doctor_id = asked.doctor_id and queues.day = asked.day
+      and queues.doctor_id = any ($1) and queues.day >= $2
     returning queues.doctor_id, queues.day
 )
 insert into queues (doctor_id, day, version)

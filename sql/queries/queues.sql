@@ -20,22 +20,22 @@ where q.doctor_id = asked.doctor_id and q.day = asked.day and q.version = 0;
 update queues set last_walk_in = last_walk_in + 1 where doctor_id = $1 and day = $2 returning last_walk_in;
 
 -- name: lock_days
--- Locks these days until the transaction ends, always in one order; a day whose row is not there yet is left out. They are
--- read afterwards, by a statement of its own: this one may have waited, and joined rows would still be those of before the
--- wait. $1 doctors, $2 days (of equal length).
+-- Locks these days until the transaction ends, one by one in their order; a day whose row is not there yet is left out. They
+-- are read afterwards, by a statement of its own: this one may have waited, and joined rows would still be those of before
+-- the wait. $1 doctors, $2 days (of equal length).
 select q.doctor_id, q.day, q.version
-from unnest($1::bigint[], $2::date[]) as asked (doctor_id, day)
-join queues q on q.doctor_id = asked.doctor_id and q.day = asked.day
-order by q.doctor_id, q.day
-for update of q;
+from (select * from unnest($1::bigint[], $2::date[]) as asked (doctor_id, day) order by doctor_id, day) asked
+cross join lateral (
+    select * from queues q where q.doctor_id = asked.doctor_id and q.day = asked.day for update
+) q;
 
 -- name: lock_free_days
 -- The same without waiting: a day that somebody else has locked is left out too. $1 doctors, $2 days (of equal length).
 select q.doctor_id, q.day, q.version
-from unnest($1::bigint[], $2::date[]) as asked (doctor_id, day)
-join queues q on q.doctor_id = asked.doctor_id and q.day = asked.day
-order by q.doctor_id, q.day
-for update of q skip locked;
+from (select * from unnest($1::bigint[], $2::date[]) as asked (doctor_id, day) order by doctor_id, day) asked
+cross join lateral (
+    select * from queues q where q.doctor_id = asked.doctor_id and q.day = asked.day for update skip locked
+) q;
 
 -- name: lock_visit_day
 -- The day of a visit, locked, if the asker may see the visit: its patient, its doctor, its hospital.
@@ -87,7 +87,7 @@ order by a.id;
 -- Which of the watched days exist, and how far they are. $1 doctors, $2 days (of equal length).
 select q.doctor_id, q.day, q.version
 from unnest($1::bigint[], $2::date[]) as watched (doctor_id, day)
-join queues q on q.doctor_id = watched.doctor_id and q.day = watched.day;
+cross join lateral (select * from queues q where q.doctor_id = watched.doctor_id and q.day = watched.day limit 1) q;
 
 -- name: days_over
 -- Days that are over at their hospital and not closed yet, the oldest first. $1 now.
@@ -123,20 +123,20 @@ end;
 -- have become, the days' story, the days themselves and their next versions, and what their askers will be told again. True;
 -- but where one of the days is not at the version any more that the change goes on from, somebody else has it locked, or
 -- one of the askers has asked before, writes nothing of it all: false.
--- $1 new visits, $2 changed visits, $3 events, $4 days, $5 answers, each a JSON list; $6 the changed visits' ids, by which
--- they are found without reading all.
+-- $1 new visits, $2 changed visits, $3 events, $4 days, $5 answers, each a JSON list; $6 the changed visits' ids. Rows are
+-- found by lists of their keys, or one by one (lateral): how long a JSON list is PostgreSQL does not know beforehand, and it
+-- would read whole tables instead.
 with held as materialized (
-    select count(*) = jsonb_array_length($4) as whole from (
-        select
-        from jsonb_to_recordset($4) as d (doctor_id bigint, day date, since bigint)
-        join queues q on q.doctor_id = d.doctor_id and q.day = d.day and q.version = d.since
-        order by q.doctor_id, q.day
-        for update of q skip locked
+    select count(*) = jsonb_array_length($4) as whole, array_agg(d.doctor_id) as doctors, array_agg(d.day) as dates
+    from jsonb_to_recordset($4) as d (doctor_id bigint, day date, since bigint)
+    cross join lateral (
+        select from queues q where q.doctor_id = d.doctor_id and q.day = d.day and q.version = d.since for update skip locked
     ) locked
 ), answers as materialized (
-    select a.*, pg_try_advisory_xact_lock(hashtextextended(a.key, a.user_id)) as free, k.key is null as first
+    select a.*, pg_try_advisory_xact_lock(hashtextextended(a.key, a.user_id)) as free, not exists (
+               select from idempotency_keys k where k.user_id = a.user_id and k.key = a.key limit 1
+           ) as first
     from jsonb_to_recordset($5) as a (user_id bigint, key text, digest text, status smallint, body text, at timestamptz)
-    left join idempotency_keys k on k.user_id = a.user_id and k.key = a.key
 ), permitted as materialized (
     select whole and coalesce((select bool_and(free and first) from answers), true) as yes from held
 ), kept as (
@@ -189,6 +189,7 @@ with held as materialized (
         delayed_at timestamptz, paused_until timestamptz, pause_reason text, shown jsonb
     )
     where (select yes from permitted) and q.doctor_id = d.doctor_id and q.day = d.day
+      and q.doctor_id = any ((select doctors from held)::bigint[]) and q.day = any ((select dates from held)::date[])
 )
 select yes from permitted;
 
