@@ -25,8 +25,8 @@ from mediqon.hospitals.slots import Sale, Seat, Sold, clock, grid, instant, loca
 from mediqon.queues import writing
 from mediqon.queues.days import DayBusy
 from mediqon.queues.models import OVER, DayKey, Facts, PlaceRule, Priority, QueueState, Status, Visit
-from mediqon.queues.orders import Done, Plan, Take
-from mediqon.queues.writing import Change
+from mediqon.queues.orders import Days, Done, Plan
+from mediqon.queues.writing import Change, Step
 
 SQL = statements("appointments")
 
@@ -57,26 +57,23 @@ class Again(NamedTuple):
     first: Draft
 
 
-async def plan(conn: Connection, orders: Sequence[Order], take: Take, *, sure: bool) -> Plan:
+async def plan(conn: Connection, orders: Sequence[Order], days: Days, *, sure: bool) -> Plan:
     """What to write to sell a seat to each, in order; a refusal stands in the place of the one refused.
 
     Refusals: SlotPast, AlreadyBooked (with its id), SlotTaken (with `next_free`), SlotUnavailable, DayFull,
     QueueClosed, NotFound; DayBusy for a day that cannot be had. Saving raises UniqueViolationError where a seat had
     gone with a visit to another doctor; when `sure`, these are looked up first.
     """
-    taken = await take({order.key for order in orders if never_sold(order.key.day, order.now) is None})
+    taken = await days.take({order.key for order in orders if never_sold(order.key.day, order.now) is None})
     now = max(order.now for order in orders)
     stocks = {key: await _stock(conn, facts, now, sure=sure) for key, facts in taken.items()}
     drafts = [_draft(order, stocks) for order in orders]
     booked = await _entered(conn, [draft for draft in drafts if isinstance(draft, Draft)])
-    changes: dict[DayKey, list[Change]] = {}
+    sales: dict[DayKey, list[Step]] = {}
     for draft, visit in booked.values():
-        change = Change(verb="book", after=visit, actor=draft.order.actor)
-        changes.setdefault(draft.order.key, []).append(change)
-    written = {
-        key: writing.written(taken[key], sales, actor=None, now=now, versions=len(sales))
-        for key, sales in changes.items()
-    }
+        sale = Step([Change(verb="book", after=visit, actor=draft.order.actor)])
+        sales.setdefault(draft.order.key, []).append(sale)
+    written = {key: writing.written(taken[key], *steps, actor=None, now=now) for key, steps in sales.items()}
     after = {key: each.facts for key, each in written.items()}
     for key, facts in after.items():
         _keep(stocks[key], facts)

@@ -15,7 +15,7 @@ from mediqon.hospitals.calendar import Practice
 from mediqon.hospitals.slots import instant, minute_of
 from mediqon.queues import days, desk, writing
 from mediqon.queues.models import IN_ROOM, OVER, DayKey, Facts, PlaceRule, QueueState, Status, Visit
-from mediqon.queues.writing import Change
+from mediqon.queues.writing import Change, Step
 
 SQL = statements("appointments")
 
@@ -145,7 +145,7 @@ async def _carry(
         return Moved(facts, facts, visit.id)
     out = Change(verb=f"{verb}_out", before=visit, reason=reason)
     come = Change(verb=f"{verb}_in", after=there, reason=reason)
-    left = writing.written(source, [out], actor=actor, now=now)
-    here = writing.written(target, [come], actor=actor, now=now)
+    left = writing.written(source, Step([out]), actor=actor, now=now)
+    here = writing.written(target, Step([come]), actor=actor, now=now)
     await writing.save(conn, left, here._replace(visits=[there]))
     return Moved(here.facts, left.facts, visit.id)

@@ -103,9 +103,11 @@ async def walk_in(
 
 
 @patch("/appointments/{appointment_id:int}/status", guards=[anyone_known], security=SECURITY)
-async def move(appointment_id: PathId, data: JSONBody[Step], actor: Actor, moves: Moves, now: Now) -> Appointment:
+async def move(
+    appointment_id: PathId, data: JSONBody[Step], actor: Actor, feed: Feed, moves: Moves, now: Now
+) -> Appointment:
     """Takes a visit one step on. 403, 409 `illegal_transition`, `stale_version`, `already_booked`, `queue_closed`."""
-    order = Move(appointment_id, data.status, data.reason, data.version, actor, now)
+    order = Move(appointment_id, feed.where(appointment_id), data.status, data.reason, data.version, actor, now)
     return (await moves.ask(order)).answer
 
 

@@ -91,6 +91,10 @@ class Feed:
         """The latest this process has seen of a day, which others may have changed since."""
         return self._memory.known(key)
 
+    def where(self, visit_id: int) -> DayKey | None:
+        """The day on which this process last saw a visit, if it has; it may have gone elsewhere since."""
+        return self._memory.where(visit_id)
+
     async def publish(self, *changed: Facts) -> None:
         """Sends the new states of days to every screen: here at once, elsewhere over Redis. Call it after commit."""
         await self._memory.publish(*changed)

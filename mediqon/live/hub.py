@@ -131,7 +131,7 @@ class Topic:
     """One doctor's day in memory."""
 
     def __init__(self, facts: Facts, now: datetime) -> None:
-        self.used_at = now
+        self.key, self.used_at = facts.key, now
         self.codes: dict[str, Visit] = {}
         self.audiences = {"public": Audience(self, public_frame), "desk": Audience(self, desk_frame)}
         self.renew(facts, now)
@@ -224,7 +224,7 @@ class Hub:
     def topics(self) -> Iterator[tuple[DayKey, Topic]]:
         for topics in tuple(self._days.values()):
             for topic in tuple(topics.values()):
-                yield topic.facts.key, topic
+                yield topic.key, topic
 
     def turn(self, topic: Topic, following: Topic) -> None:
         """Moves everybody who watches one day to another one of the same doctor."""

@@ -83,6 +83,10 @@ class Memory:
         topic, recent = self.hub.topic(key), self._recent(key)
         return topic.facts if topic and (recent is None or topic.facts.version > recent.version) else recent
 
+    def where(self, visit_id: int) -> DayKey | None:
+        """The day on which this process last saw a visit, if it has; it may have gone elsewhere since."""
+        return self._recent.where(visit_id)
+
     async def today(self, doctor_id: int) -> DayKey:
         """The doctor's present day. Raises NotFound."""
         if doctor_id > ID_MAX:

@@ -51,7 +51,7 @@ class Counter(Generic[OrderT]):
         self._pool, self._feed = pool, feed
         self._rows: dict[DayKey | None, Row[OrderT]] = {}
         self._changing: set[DayKey] = set()
-        self._service = Service(pool, feed.known, self._claim, work, status)
+        self._service = Service(pool, feed, self._claim, work, status)
         self._serving: set[asyncio.Task[None]] = set()
 
     async def ask(self, order: OrderT) -> Told:

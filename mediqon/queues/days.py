@@ -6,7 +6,7 @@ from datetime import date
 import asyncpg
 import msgspec
 
-from mediqon.auth.models import Actor
+from mediqon.auth.models import Actor, Role
 from mediqon.database import Connection, statements
 from mediqon.errors import Malformed, NotFound, Problem, StaleVersion
 from mediqon.queues.models import DayKey, Facts
@@ -67,6 +67,16 @@ async def lock_visit(conn: Connection, visit_id: int, actor: Actor, known: Known
     facts = await _read(conn, DayKey(*where), version, known)
     refuse_gone(facts, visit_id)
     return facts
+
+
+def may_see(facts: Facts, visit_id: int, actor: Actor) -> bool:
+    """Whether a visit is of this day, and the actor's to see: its patient's, its doctor's or its hospital's."""
+    visit = next((each for each in facts.visits if each.id == visit_id), None)
+    if visit is None:
+        return False
+    if actor.role is Role.PATIENT:
+        return visit.patient_id == actor.id
+    return facts.doctor_id == actor.doctor_id if actor.role is Role.DOCTOR else facts.hospital_id == actor.hospital_id
 
 
 def refuse_gone(facts: Facts, visit_id: int) -> None:

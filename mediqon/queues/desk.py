@@ -24,7 +24,7 @@ from mediqon.queues import rules, writing
 from mediqon.queues.models import IN_ROOM, OVER, DayImage, Facts, PlaceRule, Priority, QueueState, Status, Visit
 from mediqon.queues.shown import instant
 from mediqon.queues.views import appointment, outlook_on
-from mediqon.queues.writing import Change, Written
+from mediqon.queues.writing import Change, Step
 
 VERBS = {
     Status.CHECKED_IN: "check_in",
@@ -40,7 +40,7 @@ VERBS = {
 class Next(NamedTuple):
     """What call-next does, null for nothing, and ids of visits; None where nobody waits or is in the room."""
 
-    change: Written | None
+    step: Step | None
     called: int | None
     completed: int | None
 
@@ -56,11 +56,10 @@ async def move(
     reason: str | None = None,
 ) -> Facts:
     """Takes one visit to `to`; to where it already is changes nothing and returns the same facts. Raises as `step`."""
-    change = step(facts, visit_id, to, actor=actor, now=now, reason=reason)
-    if change is None:
+    taken = step(facts, visit_id, to, actor=actor, now=now, reason=reason)
+    if taken is None:
         return facts
-    await writing.save(conn, change)
-    return change.facts
+    return await writing.write(conn, facts, taken.changes, actor=actor, now=now, day=taken.day)
 
 
 def step(
@@ -72,8 +71,8 @@ def step(
     now: datetime,
     reason: str | None = None,
     version: int | None = None,
-) -> Written | None:
-    """What `move` will write; null where the visit is there already.
+) -> Step | None:
+    """What `move` does; null where the visit is there already.
 
     Raises Forbidden, StaleVersion (with the current appointment), IllegalTransition (with what is allowed),
     QueueClosed for a no-show who comes after all once the day is closed, or AlreadyBooked for one who has booked again.
@@ -90,8 +89,8 @@ def step(
         raise QueueClosed
     if to is Status.CALLED:
         return _called(facts, [], visit, actor=actor, now=now, reason=reason)
-    change = Change(verb=VERBS[to], before=visit, after=moved(facts, visit, to, now), reason=reason)
-    return writing.written(facts, [change], actor=actor, now=now)
+    after = moved(facts, visit, to, now)
+    return Step([Change(verb=VERBS[to], before=visit, after=after, reason=reason, actor=actor)])
 
 
 def call_next(facts: Facts, *, actor: Actor, now: datetime, version: int | None) -> Next:
@@ -106,24 +105,24 @@ def call_next(facts: Facts, *, actor: Actor, now: datetime, version: int | None)
     waiting = rules.call_order(facts.visits)
     leaving = room[: max(len(room) - facts.settings.rooms + 1, 0)]
     done = [
-        Change(verb="complete", before=visit, after=moved(facts, visit, Status.COMPLETED, now)) for visit in leaving
+        Change(verb="complete", before=visit, after=moved(facts, visit, Status.COMPLETED, now), actor=actor)
+        for visit in leaving
     ]
-    change = None
+    taken = None
     if waiting:
-        change = _called(facts, done, waiting[0], actor=actor, now=now)
+        taken = _called(facts, done, waiting[0], actor=actor, now=now)
     elif done:
-        change = writing.written(facts, done, actor=actor, now=now)
-    return Next(change, waiting[0].id if waiting else None, leaving[-1].id if leaving else None)
+        taken = Step(done)
+    return Next(taken, waiting[0].id if waiting else None, leaving[-1].id if leaving else None)
 
 
-def recall(facts: Facts, visit_id: int, *, actor: Actor, now: datetime) -> Written:
+def recall(facts: Facts, visit_id: int, *, actor: Actor) -> Step:
     """Announces a called token again. Raises IllegalTransition unless it is CALLED."""
     visit = facts.visit(visit_id)
     if visit.status is not Status.CALLED:
         raise _illegal(visit, Status.CALLED, actor.role)
     again = msgspec.structs.replace(visit, calls=visit.calls + 1, version=visit.version + 1)
-    change = Change(verb="recall", before=visit, after=again, announces=True)
-    return writing.written(facts, [change], actor=actor, now=now)
+    return Step([Change(verb="recall", before=visit, after=again, announces=True, actor=actor)])
 
 
 async def set_priority(
@@ -177,14 +176,12 @@ def _called(
     actor: Actor,
     now: datetime,
     reason: str | None = None,
-) -> Written:
+) -> Step:
     """A visit called after what comes `first`. A doctor who calls is there: an announced delay is over."""
-    change = Change(
-        verb="call", before=visit, after=moved(facts, visit, Status.CALLED, now), reason=reason, announces=True
-    )
+    after = moved(facts, visit, Status.CALLED, now)
+    change = Change(verb="call", before=visit, after=after, reason=reason, announces=True, actor=actor)
     there = DayImage(state=facts.state, paused_until=facts.paused_until, pause_reason=facts.pause_reason)
-    day = there if facts.delay_minutes else None
-    return writing.written(facts, [*first, change], actor=actor, now=now, day=day)
+    return Step([*first, change], there if facts.delay_minutes else None)
 
 
 def moved(facts: Facts, visit: Visit, to: Status, now: datetime) -> Visit:

@@ -10,11 +10,11 @@ from mediqon.auth.models import Actor
 from mediqon.database import Connection
 from mediqon.errors import NotFound, Problem
 from mediqon.live.channels import Appointment
-from mediqon.queues import days, desk
-from mediqon.queues.days import DayBusy
+from mediqon.queues import desk, writing
+from mediqon.queues.days import DayBusy, refuse_gone
 from mediqon.queues.models import DayKey, Facts, Status
-from mediqon.queues.orders import Done, Plan, Take
-from mediqon.queues.writing import Written
+from mediqon.queues.orders import Days, Done, Plan
+from mediqon.queues.writing import Step
 
 
 class CallNextAnswer(msgspec.Struct, frozen=True):
@@ -40,42 +40,40 @@ class Called(NamedTuple):
         return Done(self.facts, visit_id, self.at).answer if visit_id else None
 
 
-Step: TypeAlias = tuple[Written | None, Done | Called]
-"""What is to be written, null where nothing changes, and what came of it."""
+Outcome: TypeAlias = Done | Called
 
 
 class Move(NamedTuple):
-    """One visit, and where it should go. `version`: the appointment's, as the caller saw it."""
+    """One visit, and where it should go. `key`: its day, as far as this process knows. `version`: the appointment's, as
+    the caller saw it."""
 
     visit_id: int
+    key: DayKey | None
     to: Status
     reason: str | None
     version: int | None
     actor: Actor
     now: datetime
-    key: None = None
-    """Its day is not known yet."""
 
-    def step(self, facts: Facts) -> Step:
-        """Raises as `desk.step`."""
-        change = desk.step(
+    def step(self, facts: Facts) -> tuple[Step | None, Outcome]:
+        """Null where nothing changes. Raises as `desk.step`."""
+        step = desk.step(
             facts, self.visit_id, self.to, actor=self.actor, now=self.now, reason=self.reason, version=self.version
         )
-        return change, Done(change.facts if change else facts, self.visit_id, self.now)
+        return step, Done(facts, self.visit_id, self.now)
 
 
 class Recall(NamedTuple):
-    """A called visit to be announced again."""
+    """A called visit to be announced again. `key`: its day, as far as this process knows."""
 
     visit_id: int
+    key: DayKey | None
     actor: Actor
     now: datetime
-    key: None = None
 
-    def step(self, facts: Facts) -> Step:
+    def step(self, facts: Facts) -> tuple[Step | None, Outcome]:
         """Raises as `desk.recall`."""
-        change = desk.recall(facts, self.visit_id, actor=self.actor, now=self.now)
-        return change, Done(change.facts, self.visit_id, self.now)
+        return desk.recall(facts, self.visit_id, actor=self.actor), Done(facts, self.visit_id, self.now)
 
 
 class NextCall(NamedTuple):
@@ -86,58 +84,76 @@ class NextCall(NamedTuple):
     actor: Actor
     now: datetime
 
-    def step(self, facts: Facts) -> Step:
-        """Raises as `desk.call_next`."""
-        change, called, completed = desk.call_next(facts, actor=self.actor, now=self.now, version=self.version)
-        return change, Called(change.facts if change else facts, called, completed, self.now)
+    def step(self, facts: Facts) -> tuple[Step | None, Outcome]:
+        """Null where nobody waits or was in the room. Raises as `desk.call_next`."""
+        step, called, completed = desk.call_next(facts, actor=self.actor, now=self.now, version=self.version)
+        return step, Called(facts, called, completed, self.now)
 
 
 Order: TypeAlias = Move | Recall | NextCall
 
 
-async def plan(conn: Connection, orders: Sequence[Order], take: Take, *, sure: bool) -> Plan:
+async def plan(conn: Connection, orders: Sequence[Order], days: Days, *, sure: bool) -> Plan:
     """What to write to do what each asks for; a refusal stands in the place of the one refused. Always `sure`.
 
     Refusals: NotFound also for what is not the actor's to see, StaleVersion also for a visit that went elsewhere while
     we waited, and those of the verb. DayBusy for a second change of one visit, and for a day that cannot be had.
     """
-    keys = await _days(conn, orders)
-    taken = await take({key for key in keys if key is not None})
-    changes: list[Written] = []
-    return Plan([_serve(each, key, taken, changes) for each, key in zip(orders, keys, strict=True)], changes)
+    keys = await _days(orders, days)
+    taken = await days.take({key for key in keys if key is not None})
+    now = max(order.now for order in orders)
+    rounds = {key: Round(facts) for key, facts in taken.items()}
+    outcomes = [_serve(order, key, rounds) for order, key in zip(orders, keys, strict=True)]
+    changes = {
+        key: writing.written(taken[key], *each.steps, actor=None, now=now) for key, each in rounds.items() if each.steps
+    }
+    after = taken | {key: change.facts for key, change in changes.items()}
+    told = [
+        each if isinstance(each, Problem) else each._replace(facts=after[each.facts.key], at=now) for each in outcomes
+    ]
+    return Plan(told, [*changes.values()])
 
 
-async def _days(conn: Connection, orders: Sequence[Order]) -> list[DayKey | None]:
+class Round:
+    """What is done to one day together: each goes on from where those before it leave the day."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self.steps: list[Step] = []
+        self._moved: set[int] = set()
+
+    def serve(self, order: Order) -> Outcome:
+        """Raises what is refused, and DayBusy for who has to wait until those before are served."""
+        if isinstance(order, NextCall):
+            desk.refuse_others(self.facts, order.actor)
+            if self.steps:  # whom a call-next would move, the one before it has nearly always moved
+                raise DayBusy(self.facts.key)
+        else:
+            refuse_gone(self.facts, order.visit_id)
+        step, outcome = order.step(self.facts)
+        if step is not None:
+            moved = {change.after.id for change in step.changes if change.after is not None}
+            if moved & self._moved:
+                raise DayBusy(self.facts.key)
+            self._moved |= moved
+            self.steps.append(step)
+            self.facts = writing.stepped(self.facts, step)
+        return outcome
+
+
+async def _days(orders: Sequence[Order], days: Days) -> list[DayKey | None]:
     """The day that each is about; None for a visit that is not there or not its actor's to see."""
     visits = [(each.visit_id, each.actor) for each in orders if not isinstance(each, NextCall)]
-    found = iter(await days.find_all(conn, visits) if visits else ())
+    found = iter(await days.find(visits) if visits else ())
     return [each.key if isinstance(each, NextCall) else next(found) for each in orders]
 
 
-def _serve(
-    order: Order, key: DayKey | None, taken: dict[DayKey, Facts], changes: list[Written]
-) -> Done | Called | Problem:
-    """What comes of one order, to a day as those before it leave it; what is to be written is added."""
+def _serve(order: Order, key: DayKey | None, rounds: dict[DayKey, Round]) -> Outcome | Problem:
     if key is None:
         return NotFound()
-    if key not in taken or (isinstance(order, NextCall) and any(each.facts.key == key for each in changes)):
-        return DayBusy(key)  # whom a call-next would move, the one before it has nearly always moved
-    facts = taken[key]
+    if key not in rounds:
+        return DayBusy(key)
     try:
-        if isinstance(order, NextCall):
-            desk.refuse_others(facts, order.actor)
-        else:
-            days.refuse_gone(facts, order.visit_id)
-        change, outcome = order.step(facts)
+        return rounds[key].serve(order)
     except Problem as problem:
         return problem
-    if change is not None:
-        if _moved(change) & {visit_id for each in changes for visit_id in _moved(each)}:
-            return DayBusy(key)
-        changes.append(change)
-        taken[key] = change.facts
-    return outcome
-
-
-def _moved(change: Written) -> set[int]:
-    return {visit.id for visit in change.visits}

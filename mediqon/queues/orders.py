@@ -1,9 +1,10 @@
 """What people ask of a doctor's day, and what comes of it."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from mediqon.auth.models import Actor
 from mediqon.database import Connection
 from mediqon.errors import Problem
 from mediqon.live.channels import Appointment
@@ -11,12 +12,21 @@ from mediqon.queues.models import DayKey, Facts
 from mediqon.queues.views import appointment, outlook_on
 from mediqon.queues.writing import Written
 
-Take = Callable[[Iterable[DayKey]], Awaitable[dict[DayKey, Facts]]]
-"""Gets days to work on; one that cannot be had right now is left out. Raises NotFound or Malformed."""
+
+class Days(Protocol):
+    """The days that somebody works on."""
+
+    async def find(self, asked: Sequence[tuple[int, Actor]], /) -> list[DayKey | None]:
+        """The days of several visits; None for one that is not there or not its actor's to see."""
+        ...
+
+    async def take(self, keys: Iterable[DayKey], /) -> dict[DayKey, Facts]:
+        """Gets days to work on; one that cannot be had right now is left out. Raises NotFound or Malformed."""
+        ...
 
 
 class Order(Protocol):
-    """What somebody asks for; `key` is the day, where that is known from the start."""
+    """What somebody asks for; `key` is the day, as far as that is known from the start."""
 
     @property
     def key(self) -> DayKey | None: ...
@@ -59,7 +69,7 @@ Order_contra = TypeVar("Order_contra", bound=Order, contravariant=True)
 
 
 class Work(Protocol[Order_contra]):
-    """Works out what is asked for, in order, on the days that `take` gets; a refusal stands in the place of what is
+    """Works out what is asked for, in order, on the days that it takes; a refusal stands in the place of what is
     refused, DayBusy where a day cannot be had. Writes nothing.
 
     Where it raises a Problem, or saving the plan raises what the database refuses, nobody is served; each is then asked
@@ -67,5 +77,5 @@ class Work(Protocol[Order_contra]):
     """
 
     async def __call__(
-        self, conn: Connection, orders: Sequence[Order_contra], take: Take, /, *, sure: bool
+        self, conn: Connection, orders: Sequence[Order_contra], days: Days, /, *, sure: bool
     ) -> Plan: ...

@@ -12,15 +12,25 @@ class RecentDays:
 
     def __init__(self) -> None:
         self._days: OrderedDict[DayKey, Facts] = OrderedDict()
+        self._visits: dict[int, DayKey] = {}
 
     def keep(self, facts: Facts) -> None:
         """Keeps a committed state, unless a newer one is here already."""
         known = self._days.get(facts.key)
         if known is None or known.version < facts.version:
             self._days[facts.key] = facts
+            new = facts.visits[len(known.visits) if known else 0 :]  # as far as can be told without a look at them all
+            self._visits.update((visit.id, facts.key) for visit in new)
         self._days.move_to_end(facts.key)
         if len(self._days) > DAYS_MAX:
-            self._days.popitem(last=False)
+            key, forgotten = self._days.popitem(last=False)
+            for visit in forgotten.visits:
+                if self._visits.get(visit.id) == key:
+                    del self._visits[visit.id]
 
     def __call__(self, key: DayKey) -> Facts | None:
         return self._days.get(key)
+
+    def where(self, visit_id: int) -> DayKey | None:
+        """The day on which a visit was seen last, if that is known."""
+        return self._visits.get(visit_id)

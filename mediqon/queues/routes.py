@@ -123,10 +123,11 @@ async def call_next(
 
 @post("/appointments/{appointment_id:int}/recall", status_code=200, guards=[staff_only], security=SECURITY)
 async def recall(
-    request: Request[Any, Any, Any], appointment_id: PathId, actor: Actor, moves: Moves, now: Now
+    request: Request[Any, Any, Any], appointment_id: PathId, actor: Actor, feed: Feed, moves: Moves, now: Now
 ) -> Appointment | Response[bytes]:
     """Announces a called token again. 409 `illegal_transition` unless it is CALLED. Honours `Idempotency-Key`."""
-    outcome = await moves.ask_once(Recall(appointment_id, actor, now), await idempotency.attempt(request, actor.id))
+    order = Recall(appointment_id, feed.where(appointment_id), actor, now)
+    outcome = await moves.ask_once(order, await idempotency.attempt(request, actor.id))
     return outcome if isinstance(outcome, Replay) else outcome.answer
 
 

@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Generic, NamedTuple, TypeAlias
 
 import asyncpg
 
 from mediqon.auth import idempotency
 from mediqon.auth.idempotency import Attempt, Replay
+from mediqon.auth.models import Actor
 from mediqon.database import LOST, Connection, Pool, begun, transaction
 from mediqon.errors import Problem
+from mediqon.live.feed import Feed
 from mediqon.queues import days
 from mediqon.queues.days import DayBusy, Known
 from mediqon.queues.models import DayKey, Facts
@@ -51,12 +54,58 @@ Claim: TypeAlias = Callable[[Party[OrderT], Iterable[DayKey]], set[DayKey]]
 """Those of the days that a party may be served on, and nobody else of this process until it ends."""
 
 
+class AsKnown:
+    """Days as this process knows them, which may be behind; no lock is taken."""
+
+    def __init__(self, conn: Connection, feed: Feed, claim: Callable[[Iterable[DayKey]], set[DayKey]]) -> None:
+        self._conn, self._feed, self._claim = conn, feed, claim
+        self.unknown = set[DayKey]()
+        """Asked for and free, and not known."""
+
+    async def find(self, asked: Sequence[tuple[int, Actor]]) -> list[DayKey | None]:
+        """Asks the database for those that are not known, or not to be the actor's."""
+        found = [self._find(visit_id, actor) for visit_id, actor in asked]
+        if others := [each for each, key in zip(asked, found, strict=True) if key is None]:
+            there = iter(await days.find_all(self._conn, others))
+            found = [key or next(there) for key in found]
+        return found
+
+    def _find(self, visit_id: int, actor: Actor) -> DayKey | None:
+        key = self._feed.where(visit_id)
+        facts = key and self._feed.known(key)
+        return key if facts and days.may_see(facts, visit_id, actor) else None
+
+    async def take(self, keys: Iterable[DayKey]) -> dict[DayKey, Facts]:
+        mine = self._claim(keys)
+        taken = {key: facts for key in mine if (facts := self._feed.known(key)) and facts.version}
+        self.unknown |= mine - taken.keys()
+        return taken
+
+
+class Locked:
+    """Days as they are, nobody else's to change until the transaction ends."""
+
+    def __init__(
+        self, conn: Connection, known: Known, claim: Callable[[Iterable[DayKey]], set[DayKey]], *, wait: bool
+    ) -> None:
+        """Unless `wait`, a day that somebody else is changing right now is let be."""
+        self._conn, self._known, self._claim, self._wait = conn, known, claim, wait
+        self.taken: dict[DayKey, Facts] = {}
+
+    async def find(self, asked: Sequence[tuple[int, Actor]]) -> list[DayKey | None]:
+        return await days.find_all(self._conn, asked)
+
+    async def take(self, keys: Iterable[DayKey]) -> dict[DayKey, Facts]:
+        self.taken |= await days.lock_all(self._conn, self._claim(keys), self._known, wait=self._wait)
+        return self.taken.copy()
+
+
 class Service(Generic[OrderT]):
     """One kind of work, done for several at once."""
 
-    def __init__(self, pool: Pool, known: Known, claim: Claim[OrderT], work: Work[OrderT], status: int) -> None:
+    def __init__(self, pool: Pool, feed: Feed, claim: Claim[OrderT], work: Work[OrderT], status: int) -> None:
         """`status`: of the answers, for whoever repeats what they asked for."""
-        self._pool, self._known, self._claim, self._work, self._status = pool, known, claim, work, status
+        self._pool, self._feed, self._claim, self._work, self._status = pool, feed, claim, work, status
 
     async def serve(self, conn: Connection, party: Party[OrderT], *, wait: bool) -> None:
         """Fills the outcomes; all of it is committed.
@@ -96,16 +145,9 @@ class Service(Generic[OrderT]):
 
         Whoever is refused is looked at again: that, too, may be known no longer.
         """
-        unknown = set[DayKey]()
-
-        async def take(keys: Iterable[DayKey]) -> dict[DayKey, Facts]:
-            mine = self._claim(party, keys)
-            taken = {key: facts for key in mine if (facts := self._known(key)) and facts.version}
-            unknown.update(mine - taken.keys())
-            return taken
-
+        known = AsKnown(conn, self._feed, partial(self._claim, party))
         turns = _without_twins(party.turns)
-        plan = await self._work(conn, [turn.order for turn in turns.values()], take, sure=False)
+        plan = await self._work(conn, [turn.order for turn in turns.values()], known, sure=False)
         outcomes = dict(zip(turns, plan.outcomes, strict=True))
         changed = {change.facts.key for change in plan.changes}
         done = {
@@ -121,14 +163,16 @@ class Service(Generic[OrderT]):
                 return
         party.outcomes |= done
         party.outcomes |= {
-            place: told for place, told in outcomes.items() if isinstance(told, DayBusy) and told.key not in unknown
+            place: told
+            for place, told in outcomes.items()
+            if isinstance(told, DayBusy) and told.key not in known.unknown
         }
 
     def _known_to(self, party: Party[OrderT]) -> Known:
         """What is known, with what has just been written for those of the party who are served."""
         told = (each for each in party.outcomes.values() if not isinstance(each, Replay | Exception))
         written = {each.facts.key: each.facts for each in told}
-        return lambda key: written.get(key) or self._known(key)
+        return lambda key: written.get(key) or self._feed.known(key)
 
     def _kept(self, answers: Iterable[tuple[Turn[OrderT], Told]]) -> list[dict[str, object]]:
         return [
@@ -169,17 +213,12 @@ class Service(Generic[OrderT]):
         sure: bool,
         wait: bool,
     ) -> Sequence[Told | Problem]:
-        locked: dict[DayKey, Facts] = {}
-
-        async def take(keys: Iterable[DayKey]) -> dict[DayKey, Facts]:
-            locked.update(await days.lock_all(conn, self._claim(party, keys), known, wait=wait))
-            return locked.copy()
-
-        plan = await self._work(conn, orders, take, sure=sure)
+        locked = Locked(conn, known, partial(self._claim, party), wait=wait)
+        plan = await self._work(conn, orders, locked, sure=sure)
         if plan.changes:
             await save(conn, *plan.changes, booked=plan.booked)
         changed = {change.facts.key for change in plan.changes}
-        await days.close_untouched(conn, [facts for key, facts in locked.items() if key not in changed])
+        await days.close_untouched(conn, [facts for key, facts in locked.taken.items() if key not in changed])
         return plan.outcomes
 
 

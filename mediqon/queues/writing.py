@@ -30,6 +30,13 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     actor: Actor | None = None
 
 
+class Step(NamedTuple):
+    """What makes one version of a day the next: changes, and what the day itself has become, where it has."""
+
+    changes: Sequence[Change]
+    day: DayImage | None = None
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the day's story, as stored; `queue_version` is the version that the change leads to."""
 
@@ -52,8 +59,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Written(NamedTuple):
-    """A day as a change leaves it, the version that the change goes on from, the visits that it rewrites, its events,
-    and what is shown since; null where that stays: who books is told, and nobody else's time moves for it."""
+    """A day as steps leave it, the version that they go on from, the visits that they rewrite, their events, and what
+    is shown since; null where that stays: who books is told, and nobody else's time moves for it."""
 
     facts: Facts
     since: int
@@ -80,55 +87,62 @@ async def write(
 
     `day` is what the day itself has become. No actor: the server itself.
     """
-    change = written(facts, changes, actor=actor, now=now, day=day, undoes=undoes)
+    change = written(facts, Step(changes, day), actor=actor, now=now, undoes=undoes)
     await save(conn, change)
     return change.facts
 
 
-def written(
-    facts: Facts,
-    changes: Sequence[Change],
-    *,
-    actor: Actor | None,
-    now: datetime,
-    day: DayImage | None = None,
-    undoes: int | None = None,
-    versions: int = 1,
-) -> Written:
-    """What `write` will write; touches nothing. With as many `versions` as changes, each is a version of its own."""
-    left = {change.before.id for change in changes if change.before is not None and change.after is None}
-    moved = {change.after.id: change.after for change in changes if change.after is not None}
+def written(facts: Facts, *steps: Step, actor: Actor | None, now: datetime, undoes: int | None = None) -> Written:
+    """What is to be written after these steps, each a version of its own; touches nothing.
+
+    None of them changes a visit that another one has changed. All who are in line are told at the end.
+    """
+    changes = [change for step in steps for change in step.changes]
     rewritten = [change.after for change in changes if change.before is not None and change.after is not None]
-    stay = facts.visits
-    if left or rewritten:
-        stay = [moved.pop(visit.id, visit) for visit in stay if visit.id not in left]
-    after = msgspec.structs.replace(
-        facts if day is None else facts.with_day(day),
-        version=facts.version + versions,
-        call_seq=facts.call_seq + sum(change.announces for change in changes),
-        told_at=None,
-        visits=[*stay, *moved.values()],
-    )
-    view = Outlook(after, now, _stir(changes, day))
+    after = stepped(facts, *steps)
+    view = Outlook(after, now, _stir(steps))
     if sells_only := all(change.verb == "book" for change in changes):
         told = [shown for change in changes if change.after and (shown := view.told(change.after))]
     else:
         after = view.facts = msgspec.structs.replace(after, shown=view.shown, told_at=now)
         told = newly_told(facts.shown, after.shown)
     remember(view, now)
-    day_turned = (None, None) if day is None or day == facts.day_image else (facts.day_image, day)
-    events = [
-        _event(view, change, facts.version + min(number, versions), change.actor or actor, day_turned, undoes)
-        for number, change in enumerate(changes, start=1)
-    ]
+    events: list[Event] = []
+    image: DayImage | None = None
+    for version, step in enumerate(steps, start=facts.version + 1):
+        turned = None, None
+        if step.day is not None:
+            before, image = image or facts.day_image, step.day
+            turned = (before, image) if before != image else turned
+        events += [_event(view, change, version, change.actor or actor, turned, undoes) for change in step.changes]
     events[0] = msgspec.structs.replace(events[0], shown=told)
     return Written(after, facts.version, rewritten, events, None if sells_only else after.shown)
 
 
-def _stir(changes: Sequence[Change], day: DayImage | None) -> Stir:
-    if day is not None:
+def stepped(facts: Facts, *steps: Step) -> Facts:
+    """The day after these steps, but for what people are told then."""
+    changes = [change for step in steps for change in step.changes]
+    left = {change.before.id for change in changes if change.before is not None and change.after is None}
+    moved = {change.after.id: change.after for change in changes if change.after is not None}
+    stay = facts.visits
+    if any(change.before is not None for change in changes):
+        stay = [moved.pop(visit.id, visit) for visit in stay if visit.id not in left]
+    for step in steps:
+        facts = facts if step.day is None else facts.with_day(step.day)
+    return msgspec.structs.replace(
+        facts,
+        version=facts.version + len(steps),
+        call_seq=facts.call_seq + sum(change.announces for change in changes),
+        told_at=None,
+        visits=[*stay, *moved.values()],
+    )
+
+
+def _stir(steps: Sequence[Step]) -> Stir:
+    if any(step.day is not None for step in steps):
         return Stir.DESK
-    return Stir.SURPRISE if any(change.verb not in FORESEEN for change in changes) else Stir.FORESEEN
+    verbs = {change.verb for step in steps for change in step.changes}
+    return Stir.FORESEEN if verbs <= FORESEEN else Stir.SURPRISE
 
 
 Rows: TypeAlias = Sequence[Mapping[str, object]]

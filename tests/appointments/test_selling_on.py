@@ -1,6 +1,6 @@
 """Whoever books next goes on with what the last one left of the day: that is never older than the day itself."""
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
@@ -13,9 +13,10 @@ from mediqon.appointments.models import SomebodyElse
 from mediqon.auth.models import Actor, Role
 from mediqon.database import Connection, Pool, open_pool
 from mediqon.errors import Problem, SlotTaken
-from mediqon.queues import days, writing
+from mediqon.queues import writing
 from mediqon.queues.models import DayKey, Facts
 from mediqon.queues.orders import Done, Told
+from mediqon.queues.service import Locked
 
 pytestmark = pytest.mark.anyio
 
@@ -45,10 +46,8 @@ class Desk:
         return outcome
 
     async def _sell(self, conn: Connection, order: Order) -> Sequence[Told | Problem]:
-        async def take(keys: Iterable[DayKey]) -> dict[DayKey, Facts]:
-            return await days.lock_all(conn, keys, lambda _: self._known)
-
-        plan = await booking.plan(conn, [order], take, sure=False)
+        locked = Locked(conn, lambda _: self._known, set, wait=True)
+        plan = await booking.plan(conn, [order], locked, sure=False)
         if plan.changes:
             await writing.save(conn, *plan.changes, booked=plan.booked)
         return plan.outcomes

@@ -22,7 +22,7 @@ from mediqon.queues import counter as counter_module
 from mediqon.queues import desk
 from mediqon.queues.counter import AT_ONCE, Counter
 from mediqon.queues.models import DayKey, Facts
-from mediqon.queues.orders import Plan, Take
+from mediqon.queues.orders import Days, Plan
 from mediqon.settings import Settings
 from test_locks import holding, waiting
 from wire import wire_to
@@ -356,7 +356,7 @@ async def test_transactions_at_once_share_no_day_and_none_is_for_nobody(
     under_way: list[set[DayKey]] = []
     most_at_once, another = 0, asyncio.Event()
 
-    async def watched(conn: Connection, asked: Sequence[Order], take: Take, /, *, sure: bool) -> Plan:
+    async def watched(conn: Connection, asked: Sequence[Order], days: Days, /, *, sure: bool) -> Plan:
         nonlocal most_at_once
         mine = {order.key for order in asked}
         assert mine, "a transaction for nobody"
@@ -366,7 +366,7 @@ async def test_transactions_at_once_share_no_day_and_none_is_for_nobody(
         if most_at_once > 1:
             another.set()
         try:
-            plan = await booking.plan(conn, asked, take, sure=sure)
+            plan = await booking.plan(conn, asked, days, sure=sure)
             await another.wait()  # the first one ends when there is a second, of other days
             return plan
         finally:

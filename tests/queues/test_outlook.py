@@ -14,7 +14,7 @@ from mediqon.queues import rules, writing
 from mediqon.queues.models import DayImage, Facts, QueueState, Status, Visit
 from mediqon.queues.shown import Shown
 from mediqon.queues.views import JUST_TOLD, Outlook, desk_frame, public_frame, token_view
-from mediqon.queues.writing import Change
+from mediqon.queues.writing import Change, Step
 
 EIGHT = datetime(2026, 11, 23, 8, tzinfo=UTC)
 verbs = st.sampled_from(("come", "next", "cancel", "late", "pause", "go on"))
@@ -52,7 +52,7 @@ def after(facts: Facts, verb: str, whom: int, now: datetime) -> Facts:
         image = DayImage(state=QueueState.PAUSED, paused_until=now + timedelta(minutes=5 * whom + 1))
     else:
         image = DayImage()
-    return writing.written(facts, changes, actor=None, now=now, day=image).facts if changes else facts
+    return writing.written(facts, Step(changes, image), actor=None, now=now).facts if changes else facts
 
 
 def came(visit: Visit, now: datetime) -> Change:
@@ -113,7 +113,7 @@ def test_in_another_minute_everything_is_worked_out_anew(steps: list[tuple[str, 
 
 def test_a_booking_right_after_a_change_is_told_a_time_and_all_others_are_worked_out() -> None:
     facts = after(after(morning(), "come", 0, NINE), "next", 0, NINE)
-    sold = writing.written(facts, [Change(verb="book", after=booked(9))], actor=None, now=NINE).facts
+    sold = writing.written(facts, Step([Change(verb="book", after=booked(9))]), actor=None, now=NINE).facts
     assert drawn(sold, NINE) == drawn(read(sold), NINE)
     assert (drawn(sold, NINE).tokens[-1].token, sold.shown) == ("A-009", facts.shown)
 

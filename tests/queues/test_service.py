@@ -1,12 +1,13 @@
 """Whoever is served on a day as this process knows it: quickly, and never on a day that has moved on."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import uuid4
 
 import asyncpg
+import msgspec
 import pytest
 
 from builders import Clinic, Server
@@ -18,6 +19,7 @@ from mediqon.auth import idempotency
 from mediqon.auth.idempotency import Attempt, Replay
 from mediqon.auth.models import Actor, Role
 from mediqon.database import Pool, open_pool, reading
+from mediqon.errors import NotFound
 from mediqon.live.feed import Feed
 from mediqon.queues import days, moves, writing
 from mediqon.queues.counter import Counter
@@ -33,6 +35,9 @@ BUSY = "select from queues where doctor_id = $1 for update"
 EVERYTHING = """
 select (select count(*) from appointments), (select count(*) from appointment_events), (select count(*) from users),
        (select sum(version) from queues), (select count(*) from idempotency_keys)
+"""
+MOVES = """
+select queue_version, appointment_id, actor_id from appointment_events where queue_version > $1 order by id
 """
 
 
@@ -57,7 +62,10 @@ class Process:
         return told
 
     async def move(self, visit_id: int, to: Status) -> Told:
-        return await self.moves.ask(Move(visit_id, to, None, None, self.actor, self.clock.now))
+        return await self.moves.ask(self.step(visit_id, to))
+
+    def step(self, visit_id: int, to: Status, actor: Actor | None = None) -> Move:
+        return Move(visit_id, self.feed.where(visit_id), to, None, None, actor or self.actor, self.clock.now)
 
     async def call_next(self) -> Told:
         return await self.moves.ask(NextCall(self.day, None, self.actor, self.clock.now))
@@ -89,7 +97,7 @@ async def counted(pool: Pool) -> AsyncGenerator[list[str]]:
         conn.remove_query_logger(hear)
 
 
-async def test_on_a_known_day_a_booking_or_a_move_takes_two_statements_and_a_call_one(
+async def test_on_a_known_day_a_booking_takes_two_statements_and_a_move_or_a_call_one(
     process: Process, pool: Pool
 ) -> None:
     for _ in range(2):  # the first time the driver asks PostgreSQL about its types
@@ -101,10 +109,52 @@ async def test_on_a_known_day_a_booking_or_a_move_takes_two_statements_and_a_cal
     assert len(said) == 2, said
     async with counted(pool) as said:
         await process.move(visit, Status.CHECKED_IN)
-    assert len(said) == 2, said
+    assert len(said) == 1, said
     async with counted(pool) as said:
         await process.call_next()
     assert len(said) == 1, said
+
+
+async def test_moves_of_one_day_at_once_are_versions_of_their_own_and_all_are_told_once(
+    process: Process, pool: Pool
+) -> None:
+    visits = [(await process.book()).visit_id for _ in range(6)]
+    before = (await process.move(visits[0], Status.CHECKED_IN)).facts
+    orders = [process.step(visit, Status.CHECKED_IN) for visit in visits[1:]]
+    told = await asyncio.gather(*(process.moves.ask(order) for order in orders))
+    latest = max((each.facts for each in told), key=lambda facts: facts.version)
+    assert latest.version == before.version + len(orders)
+    async with reading(pool) as conn:
+        assert await days.look(conn, process.day) == msgspec.structs.replace(latest, told_at=None)
+        rows = await conn.fetch(MOVES, before.version)
+    assert [row["queue_version"] for row in rows] == list(range(before.version + 1, latest.version + 1))
+    assert sorted(row["appointment_id"] for row in rows) == visits[1:]
+    assert {row["actor_id"] for row in rows} == {process.actor.id}
+    assert len({each.facts.version for each in told}) < len(orders), "served together"
+
+
+async def test_a_visit_that_has_gone_to_another_doctor_unheard_is_found_there(process: Process, clinic: Clinic) -> None:
+    other_id, _ = await clinic.add_doctor(token_prefix="B")
+    visit = (await process.book()).visit_id
+    assert (await clinic.reception.post(f"/appointments/{visit}/transfer", {"doctor_id": other_id})).status == 200
+    assert process.feed.where(visit) == process.day, "as far as is known"
+    told = await process.move(visit, Status.CHECKED_IN)
+    assert (told.facts.doctor_id, told.answer.status) == (other_id, Status.CHECKED_IN)
+    assert process.feed.where(visit) == told.facts.key
+
+
+async def test_a_known_visit_is_moved_by_nobody_who_may_not_see_it(process: Process, clinic: Clinic) -> None:
+    visit = (await process.book()).visit_id
+    actor = process.actor
+    doctor = msgspec.structs.replace(actor, role=Role.DOCTOR, doctor_id=clinic.doctor_id)
+    for stranger in (
+        msgspec.structs.replace(actor, role=Role.PATIENT, hospital_id=None),
+        msgspec.structs.replace(doctor, doctor_id=clinic.doctor_id + 1),
+        msgspec.structs.replace(actor, hospital_id=clinic.hospital_id + 1),
+    ):
+        with pytest.raises(NotFound):
+            await process.moves.ask(process.step(visit, Status.CHECKED_IN, stranger))
+    assert (await process.moves.ask(process.step(visit, Status.CHECKED_IN, doctor))).answer.status == "CHECKED_IN"
 
 
 async def test_a_repetition_on_a_known_day_is_answered_as_the_first_time(process: Process, pool: Pool) -> None:
@@ -187,14 +237,23 @@ async def test_what_cannot_be_written_as_known_writes_nothing_at_all(
         assert await conn.fetchrow(EVERYTHING) != before
 
 
+class Given:
+    """Days as a test says that they are."""
+
+    def __init__(self, known: dict[DayKey, Facts]) -> None:
+        self._known = known
+
+    async def find(self, _asked: Sequence[tuple[int, Actor]]) -> list[DayKey | None]:
+        raise AssertionError
+
+    async def take(self, _keys: Iterable[DayKey]) -> dict[DayKey, Facts]:
+        return self._known
+
+
 async def plan_and_save(process: Process, pool: Pool, known: dict[DayKey, Facts], kept: writing.Rows = ()) -> None:
     """Books somebody on each of these days, outside of any transaction."""
-
-    async def take(_keys: Iterable[DayKey]) -> dict[DayKey, Facts]:
-        return known
-
     orders = [process.order("On both days")._replace(key=key) for key in known]
     async with reading(pool) as conn:
-        plan = await booking.plan(conn, orders, take, sure=False)
+        plan = await booking.plan(conn, orders, Given(known), sure=False)
         assert len(plan.changes) == len(known)
         await writing.save(conn, *plan.changes, booked=plan.booked, kept=kept)
