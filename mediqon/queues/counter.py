@@ -80,8 +80,9 @@ class Counter(Generic[OrderT]):
     def _queue(self, turn: Turn[OrderT]) -> None:
         self._join(turn.order.key if turn.order.key in self._rows else None, turn)
 
-    def _join(self, key: DayKey | None, turn: Turn[OrderT]) -> None:
-        self._rows.setdefault(key, Row()).turns.append(turn)
+    def _join(self, key: DayKey | None, turn: Turn[OrderT], *, first: bool = False) -> None:
+        turns = self._rows.setdefault(key, Row()).turns
+        turns.insert(0 if first else len(turns), turn)
         if self._is_free(key, turn):
             self._call(key)
 
@@ -114,7 +115,8 @@ class Counter(Generic[OrderT]):
         self._changing -= party.days
         for each in {None, key, *party.days}:
             self._call(each)
-        told = [(turn, outcome) for turn, outcome in party.told if not self._again(turn, outcome)]
+        # The last one first: who has to wait once more goes in front of all who came since, in the order of coming.
+        told = [(turn, outcome) for turn, outcome in reversed([*party.told]) if not self._again(turn, outcome)]
         try:
             await self._publish(party.outcomes.values())
         finally:
@@ -128,7 +130,7 @@ class Counter(Generic[OrderT]):
         if turn.outcome.done():
             return False
         if isinstance(outcome, DayBusy):
-            self._join(outcome.key, turn)
+            self._join(outcome.key, turn, first=True)
             return True
         if isinstance(outcome, UnderWay) and loop.time() < turn.until:
             loop.call_later(TWIN_PAUSE_SECONDS, self._queue, turn)

@@ -1,4 +1,4 @@
-"""What doctors, reception and patients do to the line: each verb takes a locked day, and tells what it makes of it."""
+"""What doctors, reception and patients do to the line: each verb takes a day, and tells what it makes of it."""
 
 from datetime import datetime
 from typing import NamedTuple

@@ -4,15 +4,15 @@ from collections import OrderedDict
 
 from mediqon.queues.models import DayKey, Facts
 
-DAYS_MAX = 2000
+DAYS_MAX, VISITS_MAX = 2000, 100_000
 
 
 class RecentDays:
-    """Spares reading a day that nobody else has changed; whoever asks compares its version with the locked row's."""
+    """Spares reading a day that nobody else has changed; whoever asks compares its version with the row's."""
 
     def __init__(self) -> None:
         self._days: OrderedDict[DayKey, Facts] = OrderedDict()
-        self._visits: dict[int, DayKey] = {}
+        self._visits: OrderedDict[int, DayKey] = OrderedDict()
 
     def keep(self, facts: Facts) -> None:
         """Keeps a committed state, unless a newer one is here already."""
@@ -23,10 +23,9 @@ class RecentDays:
             self._visits.update((visit.id, facts.key) for visit in new)
         self._days.move_to_end(facts.key)
         if len(self._days) > DAYS_MAX:
-            key, forgotten = self._days.popitem(last=False)
-            for visit in forgotten.visits:
-                if self._visits.get(visit.id) == key:
-                    del self._visits[visit.id]
+            self._days.popitem(last=False)
+        while len(self._visits) > VISITS_MAX:
+            self._visits.popitem(last=False)
 
     def __call__(self, key: DayKey) -> Facts | None:
         return self._days.get(key)

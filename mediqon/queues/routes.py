@@ -196,7 +196,7 @@ async def _show_visit(feed: LiveFeed, before: Facts, facts: Facts, visit_id: int
 
 def _tagged(request: Request[Any, Any, Any], page: Page) -> Response[bytes]:
     headers = {"ETag": page.etag, "Cache-Control": "no-cache"}
-    if page.is_known(request.headers.get("if-none-match", "")):
+    if page.is_known(", ".join(request.headers.getall("if-none-match", []))):
         return Response(b"", status_code=304, headers=headers, media_type="application/json")
     return Response(page.bytes, headers=headers, media_type="application/json")
 

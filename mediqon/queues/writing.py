@@ -55,7 +55,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     promised_at: datetime | None
     undoes: int | None
     shown: list[Shown] | None = None
-    """What the whole change told patients anew; on its first event."""
+    """What a step told patients anew, on its first event: those whom it moved, and with the last of steps written
+    together all others."""
 
 
 class Written(NamedTuple):
@@ -108,14 +109,17 @@ def written(facts: Facts, *steps: Step, actor: Actor | None, now: datetime, undo
         told = newly_told(facts.shown, after.shown)
     remember(view, now)
     events: list[Event] = []
+    others = {each.visit_id: each for each in told or ()}
     image: DayImage | None = None
     for version, step in enumerate(steps, start=facts.version + 1):
         turned = None, None
         if step.day is not None:
             before, image = image or facts.day_image, step.day
             turned = (before, image) if before != image else turned
-        events += [_event(view, change, version, change.actor or actor, turned, undoes) for change in step.changes]
-    events[0] = msgspec.structs.replace(events[0], shown=told)
+        own = [others.pop(each.after.id) for each in step.changes if each.after is not None and each.after.id in others]
+        shown = [*own, *others.values()] if step is steps[-1] else own
+        first, *more = (_event(view, each, version, each.actor or actor, turned, undoes) for each in step.changes)
+        events += [msgspec.structs.replace(first, shown=shown or None), *more]
     return Written(after, facts.version, rewritten, events, None if sells_only else after.shown)
 
 
@@ -149,20 +153,18 @@ Rows: TypeAlias = Sequence[Mapping[str, object]]
 
 
 async def save(conn: Connection, *changes: Written, booked: Rows = (), kept: Rows = ()) -> None:
-    """Writes changes of days, all in one statement; of one day each after the one before it. `booked`: visits that are
-    new; `kept`: answers for whoever asks again.
+    """Writes changes, each of a day of its own, all in one statement. `booked`: visits that are new; `kept`: answers
+    for whoever asks again.
 
     Raises Overtaken: nobody is who has locked the days and keeps no answers.
     """
-    latest = {change.facts.key: change for change in changes}
-    since = {change.facts.key: change.since for change in reversed(changes)}
     visits = [visit for change in changes for visit in change.visits]
     if not await conn.fetchval(
         SQL.save_change,
         booked,
         [_row(visit.id, visit.image) for visit in visits],
         [event for change in changes for event in change.events],
-        [_day_row(change.facts, change.shown, since[key]) for key, change in latest.items()],
+        [_day_row(change) for change in changes],
         kept,
         [visit.id for visit in visits],
     ):
@@ -181,15 +183,15 @@ def _row(visit_id: int, image: msgspec.Struct) -> dict[str, object]:
     return {"id": visit_id, **msgspec.structs.asdict(image)}
 
 
-def _day_row(facts: Facts, shown: Sequence[Shown] | None, since: int) -> dict[str, object]:
+def _day_row(change: Written) -> dict[str, object]:
     return {
-        "doctor_id": facts.doctor_id,
-        "day": facts.day,
-        "since": since,
-        "version": facts.version,
-        "call_seq": facts.call_seq,
-        "shown": shown,
-        **msgspec.structs.asdict(facts.day_image),
+        "doctor_id": change.facts.doctor_id,
+        "day": change.facts.day,
+        "since": change.since,
+        "version": change.facts.version,
+        "call_seq": change.facts.call_seq,
+        "shown": change.shown,
+        **msgspec.structs.asdict(change.facts.day_image),
     }
 
 

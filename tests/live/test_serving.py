@@ -282,6 +282,13 @@ async def test_an_unusual_poll_is_answered_as_it_asks_to_be(server: Server, clin
             assert (head.split()[1], body) == (b"200", frame), (first, headers)
             assert b"connection: close" in head
             assert await client.reader.read() == b""
+    tag = (await server.anybody.get(path)).headers["etag"]
+    for target in (path, f"{path}?anything"):
+        async with raw(server.url) as client:
+            client.send(
+                f'GET {target} HTTP/1.1\r\nHost: here\r\nIf-None-Match: "x"\r\nIf-None-Match: {tag}\r\n\r\n'.encode()
+            )
+            assert b" 304 " in await client.reader.readuntil(b"\r\n\r\n"), "each line counts"
     async with raw(server.url) as client:
         client.send(f"HEAD {path} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
         assert b" 405 " in await client.reader.readuntil(b"\r\n\r\n")

@@ -1,9 +1,11 @@
 """Whoever is served on a day as this process knows it: quickly, and never on a day that has moved on."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -18,10 +20,10 @@ from mediqon.appointments.models import SomebodyElse
 from mediqon.auth import idempotency
 from mediqon.auth.idempotency import Attempt, Replay
 from mediqon.auth.models import Actor, Role
-from mediqon.database import Pool, open_pool, reading
+from mediqon.database import Pool, open_pool, reading, transaction
 from mediqon.errors import NotFound
 from mediqon.live.feed import Feed
-from mediqon.queues import days, moves, writing
+from mediqon.queues import days, learning, moves, undo, writing
 from mediqon.queues.counter import Counter
 from mediqon.queues.models import DayKey, Facts, Status
 from mediqon.queues.moves import Move, NextCall
@@ -35,6 +37,11 @@ BUSY = "select from queues where doctor_id = $1 for update"
 EVERYTHING = """
 select (select count(*) from appointments), (select count(*) from appointment_events), (select count(*) from users),
        (select sum(version) from queues), (select count(*) from idempotency_keys)
+"""
+MOVERS, TURN_SECONDS = 10, 20
+SLOW_WRITES = """
+create function slowly() returns trigger language plpgsql as 'begin perform pg_sleep(0.03); return new; end';
+create trigger slowly before update on queues for each row execute function slowly();
 """
 MOVES = """
 select queue_version, appointment_id, actor_id from appointment_events where queue_version > $1 order by id
@@ -131,6 +138,64 @@ async def test_moves_of_one_day_at_once_are_versions_of_their_own_and_all_are_to
     assert sorted(row["appointment_id"] for row in rows) == visits[1:]
     assert {row["actor_id"] for row in rows} == {process.actor.id}
     assert len({each.facts.version for each in told}) < len(orders), "served together"
+
+
+async def test_a_call_gets_its_turn_while_others_move_visits_of_its_day_without_a_pause(
+    process: Process, pool: Pool
+) -> None:
+    visits = [(await process.book()).visit_id for _ in range(2 * MOVERS)]
+    for visit in visits:
+        await process.move(visit, Status.CHECKED_IN)
+    async with reading(pool) as conn:
+        await conn.execute(SLOW_WRITES)
+    moved, over = 0, False
+
+    async def go_and_come(visit: int, pause: float) -> None:
+        nonlocal moved
+        for to in itertools.cycle((Status.ON_HOLD, Status.CHECKED_IN)):
+            if over:
+                return
+            await process.move(visit, to)
+            moved += 1
+            await asyncio.sleep(pause)
+
+    movers = [asyncio.create_task(go_and_come(each, number / 200)) for number, each in enumerate(visits[-MOVERS:])]
+    for _ in range(6):
+        while not moved:
+            await asyncio.sleep(0.01)
+        moved = 0
+        async with asyncio.timeout(TURN_SECONDS):
+            await process.call_next()
+        assert moved <= 5 * MOVERS
+        moved = 0
+    over = True
+    await asyncio.gather(*movers)
+
+
+async def test_what_some_are_told_stays_in_the_story_when_a_move_written_with_theirs_is_undone(
+    server: Server, process: Process, clinic: Clinic, pool: Pool
+) -> None:
+    patient = await server.patient()
+    own = (await patient.book(clinic.doctor_id, time="10:00"))["id"]
+    other = (await process.book()).visit_id
+    await process.move(other, Status.CHECKED_IN)
+    holder = msgspec.structs.replace(
+        process.actor, id=(await patient.get("/auth/me"))["id"], role=Role.PATIENT, hospital_id=None
+    )
+    orders = [process.step(other, Status.ON_HOLD), process.step(own, Status.CHECKED_IN, holder)]
+    held, come = await asyncio.gather(*(process.moves.ask(order) for order in orders))
+    assert held.facts is come.facts, "served together"
+
+    async def told() -> list[Any]:
+        async with reading(pool) as conn:
+            rows = await conn.fetch(learning.SQL.story, clinic.doctor_id, process.day.day, process.day.day)
+        return [each for row in rows for each in row["shown"] or () if each[0] == own]
+
+    before = await told()
+    assert before
+    async with transaction(pool) as conn:
+        await undo.undo(conn, await days.lock(conn, process.day), actor=process.actor, now=process.clock.now)
+    assert (await told())[: len(before)] == before
 
 
 async def test_a_visit_that_has_gone_to_another_doctor_unheard_is_found_there(process: Process, clinic: Clinic) -> None:
