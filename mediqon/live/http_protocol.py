@@ -26,16 +26,17 @@ class Http(HttpToolsProtocol):
     may have HEAD_MAX_BYTES, answers have to be read, and polls are answered as soon as they are heard.
     """
 
-    def __init__(self, reads: PublicReads, **given: Any) -> None:
-        super().__init__(**given)
-        self._reads = reads
-        self._is_answered = False
-
     _deadline: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
     _running: RequestResponseCycle | None = None
     _head_bytes = 0
     """Of the request that is being read."""
+    _is_answered = False
+    """Whether that is a poll whose answer has been written."""
+
+    def __init__(self, reads: PublicReads, **given: Any) -> None:
+        super().__init__(**given)
+        self._reads = reads
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         super().connection_made(transport)
@@ -94,6 +95,7 @@ class Http(HttpToolsProtocol):
         )
 
     def _poll(self) -> bytes | None:
+        """Where something is wrong with it, the application meets that too, and answers."""
         try:
             return self._reads.answer(self.url, self.headers, self.server_state.default_headers)
         except Exception:

@@ -17,6 +17,7 @@ from builders import Clinic, Server
 from conftest import Clock, serving
 from mediqon.database import connection
 from mediqon.live import crowd, http_protocol, lines
+from mediqon.live.feed import Feed
 from mediqon.settings import Settings
 from rawsocket import PING, PONG, TEXT, Raw, masked, raw
 
@@ -292,6 +293,21 @@ async def test_an_unusual_poll_is_answered_as_it_asks_to_be(server: Server, clin
     async with raw(server.url) as client:
         client.send(f"HEAD {path} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
         assert b" 405 " in await client.reader.readuntil(b"\r\n\r\n")
+
+
+async def test_a_poll_that_cannot_be_answered_at_once_is_the_application_s(
+    server: Server, clinic: Clinic, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = f"/queues/{clinic.doctor_id}"
+    first = await server.anybody.get(path)
+
+    def broken(_self: Feed, _doctor_id: int) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Feed, "held_queue", broken)
+    again = await server.anybody.get(path)
+    assert (again.status, again.raw) == (200, first.raw)
+    assert "a poll could not be answered at once" in caplog.text
 
 
 async def answered(client: Raw) -> tuple[bytes, bytes]:
