@@ -59,7 +59,16 @@ EVENT = {
     "verb": "x",
 }
 TODAY = {"since": 0, "doctor_id": 1, "day": f"{DAY}", "version": 1, "call_seq": 0, "state": "OPEN", "delay_minutes": 0}
-ANSWER = {"user_id": 99, "key": "k", "digest": "00", "status": 201, "body": "{}", "at": "2026-11-23T09:00:00Z"}
+ANSWER = {
+    "doctor_id": 1,
+    "day": f"{DAY}",
+    "user_id": 99,
+    "key": "k",
+    "digest": "00",
+    "status": 201,
+    "body": "{}",
+    "at": "2026-11-23T09:00:00Z",
+}
 SEAT = {
     "hospital_id": 1,
     "doctor_id": 1,
@@ -80,11 +89,16 @@ HOT: list[tuple[str, str, list[Any]]] = [
     (
         "queues",
         "save_change",
-        [*map(json.dumps, ([SEAT], [{"id": 7, **IMAGE}], [EVENT], [TODAY], [ANSWER])), [7]],
+        [
+            *map(
+                json.dumps, ([SEAT], [{"id": 7, "doctor_id": 1, "day": f"{DAY}", **IMAGE}], [EVENT], [TODAY], [ANSWER])
+            ),
+            [7],
+        ],
     ),
     ("appointments", "reserve_visits", [[99, None]]),
-    ("queues", "look_at_day", [1, DAY]),
-    ("queues", "queue_visits", [1, DAY]),
+    ("queues", "look_at_days", [[1], [DAY], [-1]]),
+    ("queues", "visits_of_days", [[1], [DAY]]),
     ("queues", "versions", [[1], [DAY]]),
     ("queues", "last_change", [1, DAY]),
     ("queues", "day_events", [1, DAY]),

@@ -1,6 +1,6 @@
 """One doctor's day in PostgreSQL: found, locked and read as a whole."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
 
 import asyncpg
@@ -12,6 +12,8 @@ from mediqon.errors import Malformed, NotFound, Problem, StaleVersion
 from mediqon.queues.models import DayKey, Facts
 
 SQL = statements("queues")
+UNKNOWN = -1
+"""No version of a day."""
 
 Known = Callable[[DayKey], Facts | None]
 """What this process last saw of a day; trusted only where the row that is locked or written has the same version."""
@@ -44,7 +46,7 @@ async def lock_all(
     Unless `wait`, days that are locked by somebody else are left out.
     """
     asked = sorted(set(keys))
-    columns = [key.doctor_id for key in asked], [key.day for key in asked]
+    columns = _columns(asked)
     lock_days = SQL.lock_days if wait else SQL.lock_free_days
     rows = await conn.fetch(lock_days, *columns)
     while len(rows) < len(asked):
@@ -52,7 +54,7 @@ async def lock_all(
         rows = await conn.fetch(lock_days, *columns)
         if not wait:
             break  # whoever waits opens once more what somebody has opened, and taken back as untouched, meanwhile
-    return {(key := DayKey(*where)): await _read(conn, key, version, known) for *where, version in rows}
+    return await _read(conn, {DayKey(doctor_id, day): version for doctor_id, day, version in rows}, known)
 
 
 async def lock_visit(conn: Connection, visit_id: int, actor: Actor, known: Known = nothing) -> Facts:
@@ -64,7 +66,7 @@ async def lock_visit(conn: Connection, visit_id: int, actor: Actor, known: Known
     if row is None:
         raise NotFound
     *where, version = row
-    facts = await _read(conn, DayKey(*where), version, known)
+    (facts,) = (await _read(conn, {DayKey(*where): version}, known)).values()
     refuse_gone(facts, visit_id)
     return facts
 
@@ -99,22 +101,40 @@ async def close_untouched(conn: Connection, unchanged: Iterable[Facts]) -> None:
     """Takes back the rows of locked days in which nothing has happened yet: who was refused has changed nothing."""
     rows = [facts.key for facts in unchanged if facts.version == 0]
     if rows:
-        await conn.execute(SQL.close_untouched, [key.doctor_id for key in rows], [key.day for key in rows])
+        await conn.execute(SQL.close_untouched, *_columns(rows))
 
 
-async def _read(conn: Connection, key: DayKey, version: int, known: Known) -> Facts:
-    """A locked day. Two states never share a version, but a day that nobody has changed yet may have gained its row."""
-    facts = known(key)
-    return facts if facts is not None and facts.version == version > 0 else await look(conn, key)
+async def _read(conn: Connection, versions: Mapping[DayKey, int], known: Known) -> dict[DayKey, Facts]:
+    """Locked days. Two states never share a version, but a day that nobody has changed yet may have gained its row."""
+    mine = {key: facts for key, version in versions.items() if (facts := known(key)) and facts.version == version > 0}
+    return mine | await look_all(conn, dict.fromkeys(versions.keys() - mine.keys(), UNKNOWN))
 
 
 async def look(conn: Connection, key: DayKey) -> Facts:
     """The day as it is. Raises NotFound without such a doctor."""
-    row = await conn.fetchrow(SQL.look_at_day, *key)
-    if row is None:
+    looked = await look_all(conn, {key: UNKNOWN})
+    if not looked:
         raise NotFound
-    visits = await conn.fetch(SQL.queue_visits, *key)
-    return msgspec.convert({**row, "visits": [dict(visit) for visit in visits]}, Facts)
+    return looked[key]
+
+
+async def look_all(conn: Connection, known: Mapping[DayKey, int]) -> dict[DayKey, Facts]:
+    """Those of the days that have another version than the one known, as they are; without those of no doctor.
+
+    Outside a snapshot one that is just being changed may have the version of before and visits of after: nothing can be
+    saved that goes on from it.
+    """
+    if not known:
+        return {}
+    rows = await conn.fetch(SQL.look_at_days, *_columns(known), [*known.values()])
+    visits: dict[DayKey, list[dict[str, object]]] = {DayKey(row["doctor_id"], row["day"]): [] for row in rows}
+    for visit in await conn.fetch(SQL.visits_of_days, *_columns(visits)) if visits else ():
+        visits[DayKey(visit["doctor_id"], visit["day"])].append(dict(visit))
+    return {key: msgspec.convert({**row, "visits": visits[key]}, Facts) for key, row in zip(visits, rows, strict=True)}
+
+
+def _columns(keys: Collection[DayKey]) -> tuple[list[int], list[date]]:
+    return [key.doctor_id for key in keys], [key.day for key in keys]
 
 
 async def find(conn: Connection, visit_id: int, actor: Actor) -> DayKey:

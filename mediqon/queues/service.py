@@ -1,6 +1,7 @@
 """How people are served together: on their days as they are known, else on locked ones, else each alone with care."""
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Generic, NamedTuple, TypeAlias
@@ -17,7 +18,10 @@ from mediqon.queues import days
 from mediqon.queues.days import DayBusy, Known
 from mediqon.queues.models import DayKey, Facts
 from mediqon.queues.orders import OrderT, Told, Work
-from mediqon.queues.writing import Overtaken, save
+from mediqon.queues.writing import save, save_current
+
+DOUBT_SECONDS = 10.0
+"""So long after another process has been first on a day, versions are looked up before anything is worked out."""
 
 Outcome: TypeAlias = Told | Replay | Exception
 
@@ -57,10 +61,13 @@ Claim: TypeAlias = Callable[[Party[OrderT], Iterable[DayKey]], set[DayKey]]
 class AsKnown:
     """Days as this process knows them, which may be behind; no lock is taken."""
 
-    def __init__(self, conn: Connection, feed: Feed, claim: Callable[[Iterable[DayKey]], set[DayKey]]) -> None:
-        self._conn, self._feed, self._claim = conn, feed, claim
+    def __init__(
+        self, conn: Connection, feed: Feed, claim: Callable[[Iterable[DayKey]], set[DayKey]], *, doubtful: bool
+    ) -> None:
+        """Where that is `doubtful`, what has changed is read anew; else only what is not known."""
+        self._conn, self._feed, self._claim, self._doubtful = conn, feed, claim, doubtful
         self.unknown = set[DayKey]()
-        """Asked for and free, and not known."""
+        """Asked for and free, and not changed by anybody yet."""
 
     async def find(self, asked: Sequence[tuple[int, Actor]]) -> list[DayKey | None]:
         """Asks the database for those that are not known, or not to be the actor's."""
@@ -77,7 +84,12 @@ class AsKnown:
 
     async def take(self, keys: Iterable[DayKey]) -> dict[DayKey, Facts]:
         mine = self._claim(keys)
-        taken = {key: facts for key in mine if (facts := self._feed.known(key)) and facts.version}
+        known = {key: facts for key in mine if (facts := self._feed.known(key))}
+        asked = {key: known[key].version if key in known else days.UNKNOWN for key in mine}
+        if not self._doubtful:
+            asked = {key: version for key, version in asked.items() if version == days.UNKNOWN}
+        known |= await days.look_all(self._conn, asked)
+        taken = {key: facts for key, facts in known.items() if facts.version}
         self.unknown |= mine - taken.keys()
         return taken
 
@@ -106,6 +118,7 @@ class Service(Generic[OrderT]):
     def __init__(self, pool: Pool, feed: Feed, claim: Claim[OrderT], work: Work[OrderT], status: int) -> None:
         """`status`: of the answers, for whoever repeats what they asked for."""
         self._pool, self._feed, self._claim, self._work, self._status = pool, feed, claim, work, status
+        self._overtaken_at = -math.inf
 
     async def serve(self, conn: Connection, party: Party[OrderT], *, wait: bool) -> None:
         """Fills the outcomes; all of it is committed.
@@ -145,28 +158,26 @@ class Service(Generic[OrderT]):
 
         Whoever is refused is looked at again: that, too, may be known no longer.
         """
-        known = AsKnown(conn, self._feed, partial(self._claim, party))
+        known = AsKnown(conn, self._feed, partial(self._claim, party), doubtful=self._is_overtaken())
         turns = _without_twins(party.turns)
         plan = await self._work(conn, [turn.order for turn in turns.values()], known, sure=False)
         outcomes = dict(zip(turns, plan.outcomes, strict=True))
-        changed = {change.facts.key for change in plan.changes}
-        done = {
-            place: told
-            for place, told in outcomes.items()
-            if not isinstance(told, Problem) and told.facts.key in changed
-        }
-        if done:
-            answers = [(turns[place], told) for place, told in done.items()]
-            try:
-                await save(conn, *plan.changes, booked=plan.booked, kept=self._kept(answers))
-            except Overtaken:
-                return
-        party.outcomes |= done
+        done = {place: told for place, told in outcomes.items() if not isinstance(told, Problem)}
+        if plan.changes:
+            kept = self._kept((turns[place], told) for place, told in done.items())
+            saved = await save_current(conn, *plan.changes, booked=plan.booked, kept=kept)
+            if len(saved) < len(plan.changes):
+                self._overtaken_at = asyncio.get_running_loop().time()
+            party.outcomes |= {place: told for place, told in done.items() if told.facts.key in saved}
         party.outcomes |= {
             place: told
             for place, told in outcomes.items()
             if isinstance(told, DayBusy) and told.key not in known.unknown
         }
+
+    def _is_overtaken(self) -> bool:
+        """Whether other processes have lately changed days that this one thought it knew."""
+        return asyncio.get_running_loop().time() - self._overtaken_at < DOUBT_SECONDS
 
     def _known_to(self, party: Party[OrderT]) -> Known:
         """What is known, with what has just been written for those of the party who are served."""
@@ -176,7 +187,7 @@ class Service(Generic[OrderT]):
 
     def _kept(self, answers: Iterable[tuple[Turn[OrderT], Told]]) -> list[dict[str, object]]:
         return [
-            idempotency.kept(turn.attempt, told.answer, self._status, turn.order.now)
+            {**told.facts.key._asdict(), **idempotency.kept(turn.attempt, told.answer, self._status, turn.order.now)}
             for turn, told in answers
             if turn.attempt.key
         ]

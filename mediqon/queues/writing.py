@@ -9,7 +9,7 @@ import msgspec
 from mediqon import metrics
 from mediqon.auth.models import Actor
 from mediqon.database import Connection, statements
-from mediqon.queues.models import DayImage, Facts, Snapshot, Status, Visit
+from mediqon.queues.models import DayImage, DayKey, Facts, Snapshot, Status, Visit
 from mediqon.queues.shown import Shown, Stir, instant, newly_told
 from mediqon.queues.views import Outlook, remember
 
@@ -68,10 +68,6 @@ class Written(NamedTuple):
     visits: list[Visit]
     events: list[Event]
     shown: Sequence[Shown] | None
-
-
-class Overtaken(Exception):
-    """Somebody else changes a day, or has changed it since it was read: nothing has been written."""
 
 
 async def write(
@@ -152,35 +148,41 @@ def _stir(steps: Sequence[Step]) -> Stir:
 Rows: TypeAlias = Sequence[Mapping[str, object]]
 
 
-async def save(conn: Connection, *changes: Written, booked: Rows = (), kept: Rows = ()) -> None:
-    """Writes changes, each of a day of its own, all in one statement. `booked`: visits that are new; `kept`: answers
-    for whoever asks again.
+async def save(conn: Connection, *changes: Written, booked: Rows = ()) -> None:
+    """Writes changes, each of a locked day of its own, all in one statement. `booked`: visits that are new."""
+    saved = await save_current(conn, *changes, booked=booked)
+    assert len(saved) == len(changes), "a day that is written must be locked, and read since"
 
-    Raises Overtaken: nobody is who has locked the days and keeps no answers.
+
+async def save_current(conn: Connection, *changes: Written, booked: Rows = (), kept: Rows = ()) -> set[DayKey]:
+    """The same without locks, as far as it can be: returns the days that were written.
+
+    The others are as they were: somebody else changes them or has changed them since they were read, or one of those
+    whose answers are to be `kept` for a repetition has asked before.
     """
-    visits = [visit for change in changes for visit in change.visits]
-    if not await conn.fetchval(
+    visits = [(change.facts.key, visit) for change in changes for visit in change.visits]
+    rows = await conn.fetch(
         SQL.save_change,
         booked,
-        [_row(visit.id, visit.image) for visit in visits],
+        [{"id": visit.id, **key._asdict(), **msgspec.structs.asdict(visit.image)} for key, visit in visits],
         [event for change in changes for event in change.events],
         [_day_row(change) for change in changes],
         kept,
-        [visit.id for visit in visits],
-    ):
-        raise Overtaken
-    metrics.count_changes(
-        (event.verb, event.from_status, event.to_status) for change in changes for event in change.events
+        [visit.id for _, visit in visits],
     )
+    saved = {DayKey(*row) for row in rows}
+    metrics.count_changes(
+        (event.verb, event.from_status, event.to_status)
+        for change in changes
+        for event in change.events
+        if change.facts.key in saved
+    )
+    return saved
 
 
 async def touch(conn: Connection, facts: Facts) -> None:
     """Counts a change of a locked day that its facts do not tell, such as other hours: others read it anew."""
     await save(conn, Written(msgspec.structs.replace(facts, version=facts.version + 1), facts.version, [], [], None))
-
-
-def _row(visit_id: int, image: msgspec.Struct) -> dict[str, object]:
-    return {"id": visit_id, **msgspec.structs.asdict(image)}
 
 
 def _day_row(change: Written) -> dict[str, object]:

@@ -51,36 +51,43 @@ where (q.doctor_id, q.day) = (
 )
 for update;
 
--- name: look_at_day
--- The day without its visits, with its hours, what is shown of it and what is known of the doctor; one that nobody has
--- touched yet reads as version 0. $1 doctor, $2 day.
+-- name: look_at_days
+-- Days without their visits, with their hours, what is shown of them and what is known of the doctor; one that nobody has
+-- touched yet reads as version 0. Left out: those that still have the version that the asker knows.
+-- $1 doctors, $2 days, $3 versions known, -1 for none (of equal length).
 select d.id as doctor_id, u.name as doctor, d.room, d.slot_minutes, d.token_prefix, d.hospital_id, h.name as hospital,
-       h.timezone, h.settings, $2::date as day, coalesce(q.version, 0) as version, coalesce(q.state, 'OPEN') as state,
+       h.timezone, h.settings, asked.day, coalesce(q.version, 0) as version, coalesce(q.state, 'OPEN') as state,
        coalesce(q.delay_minutes, 0) as delay_minutes, q.delayed_at, q.paused_until, q.pause_reason,
        coalesce(q.call_seq, 0) as call_seq, coalesce(q.shown, '[]') as shown, k.history, (
            select coalesce(jsonb_agg(to_jsonb(w) order by w.start_minute), '[]') from (
-               select start_minute, end_minute, capacity from special_windows where doctor_id = d.id and day = $2
+               select start_minute, end_minute, capacity from special_windows where doctor_id = d.id and day = asked.day
                union all
                select start_minute, end_minute, capacity from schedule_windows
-               where doctor_id = d.id and weekday = extract(isodow from $2::date) - 1
-                 and not exists (select from special_days where doctor_id = d.id and day = $2)
+               where doctor_id = d.id and weekday = extract(isodow from asked.day) - 1
+                 and not exists (select from special_days where doctor_id = d.id and day = asked.day)
                union all
-               select start_minute, end_minute, 0 from leaves where doctor_id = d.id and day = $2
+               select start_minute, end_minute, 0 from leaves where doctor_id = d.id and day = asked.day
            ) w
        ) as hours
-from doctors d
+from unnest($1::bigint[], $2::date[], $3::bigint[]) as asked (doctor_id, day, version)
+left join lateral (select * from queues q where q.doctor_id = asked.doctor_id and q.day = asked.day limit 1) q on true
+join doctors d on d.id = asked.doctor_id
 join users u on u.id = d.user_id
 join hospitals h on h.id = d.hospital_id
-left join queues q on q.doctor_id = d.id and q.day = $2
 left join histories k on k.doctor_id = d.id
-where d.id = $1;
+where coalesce(q.version, 0) <> asked.version;
 
--- name: queue_visits
--- Every visit of the day, in the order of booking. $1 doctor, $2 day.
-select a.id, a.patient_id, u.name as patient, a.token, a.code, a.status, a.priority, a.version, a.reason, a.due_at,
-       a.place_rule, a.issued_by, a.seat, a.scheduled_at, a.booked_at, a.checked_in_at, a.called_at, a.started_at, a.ended_at, a.calls
-from appointments a join users u on u.id = a.patient_id
-where a.doctor_id = $1 and a.day = $2
+-- name: visits_of_days
+-- Every visit of these days, in the order of booking. $1 doctors, $2 days (of equal length).
+select a.*, u.name as patient
+from unnest($1::bigint[], $2::date[]) as asked (doctor_id, day)
+cross join lateral (
+    select a.doctor_id, a.day, a.id, a.patient_id, a.token, a.code, a.status, a.priority, a.version, a.reason, a.due_at,
+           a.place_rule, a.issued_by, a.seat, a.scheduled_at, a.booked_at, a.checked_in_at, a.called_at, a.started_at,
+           a.ended_at, a.calls
+    from appointments a where a.doctor_id = asked.doctor_id and a.day = asked.day
+) a
+join users u on u.id = a.patient_id
 order by a.id;
 
 -- name: versions
@@ -120,35 +127,38 @@ end;
 
 -- name: save_change
 -- Writes what was done to days: visits that are new with those of their patients who have no account, what other visits
--- have become, the days' story, the days themselves and their next versions, and what their askers will be told again. True;
--- but where one of the days is not at the version any more that the change goes on from, somebody else has it locked, or
--- one of the askers has asked before, writes nothing of it all: false.
+-- have become, the days' story, the days themselves and their next versions, and what their askers will be told again.
+-- Each day is written whole or not at all: nothing of one that is not at the version any more that its change goes on from,
+-- that somebody else has locked, or of whose askers one has asked before. Tells which were written.
 -- $1 new visits, $2 changed visits, $3 events, $4 days, $5 answers, each a JSON list; $6 the changed visits' ids. Rows are
 -- found by lists of their keys, or one by one (lateral): how long a JSON list is PostgreSQL does not know beforehand, and it
 -- would read whole tables instead.
-with held as materialized (
-    select count(*) = jsonb_array_length($4) as whole, array_agg(d.doctor_id) as doctors, array_agg(d.day) as dates
+with answers as materialized (
+    select a.*, pg_try_advisory_xact_lock(hashtextextended(a.key, a.user_id)) and k.since is null as first
+    from jsonb_to_recordset($5) as a (
+        doctor_id bigint, day date, user_id bigint, key text, digest text, status smallint, body text, at timestamptz
+    )
+    left join lateral (
+        select k.created_at as since from idempotency_keys k where k.user_id = a.user_id and k.key = a.key limit 1
+    ) k on true
+), held as materialized (
+    select d.doctor_id, d.day
     from jsonb_to_recordset($4) as d (doctor_id bigint, day date, since bigint)
     cross join lateral (
         select from queues q where q.doctor_id = d.doctor_id and q.day = d.day and q.version = d.since for update skip locked
     ) locked
-), answers as materialized (
-    select a.*, pg_try_advisory_xact_lock(hashtextextended(a.key, a.user_id)) as free, not exists (
-               select from idempotency_keys k where k.user_id = a.user_id and k.key = a.key limit 1
-           ) as first
-    from jsonb_to_recordset($5) as a (user_id bigint, key text, digest text, status smallint, body text, at timestamptz)
-), permitted as materialized (
-    select whole and coalesce((select bool_and(free and first) from answers), true) as yes from held
+    where (d.doctor_id, d.day) not in (select doctor_id, day from answers where not first)
 ), kept as (
     insert into idempotency_keys (user_id, key, request_hash, status, body, created_at)
-    select user_id, key, decode(digest, 'hex'), status, convert_to(body, 'UTF8'), at from answers where (select yes from permitted)
+    select user_id, key, decode(digest, 'hex'), status, convert_to(body, 'UTF8'), at
+    from answers where (doctor_id, day) in (select doctor_id, day from held)
 ), bookings as materialized (
     select b.*
     from jsonb_to_recordset($1) as b (
         id bigint, hospital_id bigint, doctor_id bigint, day date, patient_id bigint, name text, phone text, seat integer,
         token text, code text, reason text, scheduled_at timestamptz, booked_at timestamptz
     )
-    where (select yes from permitted)
+    where (doctor_id, day) in (select doctor_id, day from held)
 ), entered as (
     insert into users (id, role, name, phone) overriding system value
     select patient_id, 'patient', name, phone from bookings where name is not null
@@ -164,10 +174,11 @@ with held as materialized (
         checked_in_at = v.checked_in_at, called_at = v.called_at, started_at = v.started_at, ended_at = v.ended_at,
         calls = v.calls, version = a.version + 1
     from jsonb_to_recordset($2) as v (
-        id bigint, status visit_status, priority visit_priority, due_at timestamptz, place_rule place_rule,
-        checked_in_at timestamptz, called_at timestamptz, started_at timestamptz, ended_at timestamptz, calls smallint
+        id bigint, doctor_id bigint, day date, status visit_status, priority visit_priority, due_at timestamptz,
+        place_rule place_rule, checked_in_at timestamptz, called_at timestamptz, started_at timestamptz,
+        ended_at timestamptz, calls smallint
     )
-    where (select yes from permitted) and a.id = v.id and a.id = any($6::bigint[])
+    where (v.doctor_id, v.day) in (select doctor_id, day from held) and a.id = v.id and a.id = any($6::bigint[])
 ), told as (
     insert into appointment_events (doctor_id, day, queue_version, appointment_id, at, actor_id, verb, from_status,
                                     to_status, reason, before, after, promised_at, undoes, shown)
@@ -178,7 +189,7 @@ with held as materialized (
         verb text, from_status visit_status, to_status visit_status, reason text, before jsonb, after jsonb,
         promised_at timestamptz, undoes bigint, shown jsonb
     )
-    where (select yes from permitted)
+    where (e.doctor_id, e.day) in (select doctor_id, day from held)
 ), gone_on as (
     update queues q
     set version = d.version, call_seq = d.call_seq, state = d.state, delay_minutes = d.delay_minutes,
@@ -188,10 +199,10 @@ with held as materialized (
         doctor_id bigint, day date, version bigint, call_seq bigint, state queue_state, delay_minutes smallint,
         delayed_at timestamptz, paused_until timestamptz, pause_reason text, shown jsonb
     )
-    where (select yes from permitted) and q.doctor_id = d.doctor_id and q.day = d.day
-      and q.doctor_id = any ((select doctors from held)::bigint[]) and q.day = any ((select dates from held)::date[])
+    where (d.doctor_id, d.day) in (select doctor_id, day from held) and q.doctor_id = d.doctor_id and q.day = d.day
+      and q.doctor_id = any (array(select doctor_id from held)) and q.day = any (array(select day from held))
 )
-select yes from permitted;
+select doctor_id, day from held;
 
 -- name: last_change
 -- What an undo would take back: the events of the latest change that staff made and nobody has undone. Bookings and

@@ -20,24 +20,21 @@ from mediqon.appointments.models import SomebodyElse
 from mediqon.auth import idempotency
 from mediqon.auth.idempotency import Attempt, Replay
 from mediqon.auth.models import Actor, Role
-from mediqon.database import Pool, open_pool, reading, transaction
+from mediqon.database import Connection, Pool, open_pool, reading, transaction
 from mediqon.errors import NotFound
 from mediqon.live.feed import Feed
-from mediqon.queues import days, learning, moves, undo, writing
+from mediqon.queues import days, learning, moves, undo
 from mediqon.queues.counter import Counter
 from mediqon.queues.models import DayKey, Facts, Status
 from mediqon.queues.moves import Move, NextCall
 from mediqon.queues.orders import Done, Told
-from mediqon.queues.writing import Overtaken
+from mediqon.queues.writing import save_current
 from test_locks import holding
 
 pytestmark = pytest.mark.anyio
 
 BUSY = "select from queues where doctor_id = $1 for update"
-EVERYTHING = """
-select (select count(*) from appointments), (select count(*) from appointment_events), (select count(*) from users),
-       (select sum(version) from queues), (select count(*) from idempotency_keys)
-"""
+BUSY_DAY = "select from queues where doctor_id = $1 and day = $2 for update"
 MOVERS, TURN_SECONDS = 10, 20
 SLOW_WRITES = """
 create function slowly() returns trigger language plpgsql as 'begin perform pg_sleep(0.03); return new; end';
@@ -276,30 +273,38 @@ async def test_processes_that_know_nothing_of_each_other_sell_no_seat_twice_and_
     assert sorted(row["queue_version"] for row in versions) == [*range(1, 17)]
 
 
-async def test_what_cannot_be_written_as_known_writes_nothing_at_all(
+async def test_of_a_day_that_cannot_be_written_as_known_nothing_is_while_another_is_written_whole(
     server: Server, process: Process, pool: Pool, clinic: Clinic
 ) -> None:
-    facts = (await process.book()).facts
+    stale = (await process.book()).facts
     other = DayKey(process.day.doctor_id, process.day.day + timedelta(days=1))
-    told = await process.bookings.ask(process.order("Next day")._replace(key=other))
-    kept = [idempotency.kept(Attempt(1, "taken", [b"1"]), (await process.book()).answer, 201, process.clock.now)]
-    current = process.feed.known(process.day)
-    assert current is not None
-    stale, fresh = {process.day: facts, other: told.facts}, {process.day: current, other: told.facts}
+    await process.bookings.ask(process.order("Next day")._replace(key=other))
+    current = (await process.book()).facts
+    asked_before = Attempt(1, "taken", [b"1"])
     async with reading(pool) as conn:
-        await plan_and_save(process, pool, fresh, kept)
-        before = await conn.fetchrow(EVERYTHING)
-        now = {key: await days.look(conn, key) for key in fresh}
-        with pytest.raises(Overtaken):
-            await plan_and_save(process, pool, stale | {other: now[other]})
-        with pytest.raises(Overtaken):
-            await plan_and_save(process, pool, now, kept)
-        async with holding(server, BUSY, clinic.doctor_id):
-            with pytest.raises(Overtaken):
-                await plan_and_save(process, pool, now)
-        assert await conn.fetchrow(EVERYTHING) == before
-        await plan_and_save(process, pool, now)
-        assert await conn.fetchrow(EVERYTHING) != before
+        assert await plan_and_save(process, pool, [current], asked_before) == {process.day}
+        before = await story(conn, process.day)
+        for day, attempt in ((stale, idempotency.ONCE), (await days.look(conn, process.day), asked_before)):
+            free = await days.look(conn, other)
+            assert await plan_and_save(process, pool, [day, free], attempt) == {other}
+        free = await days.look(conn, other)
+        async with holding(server, BUSY_DAY, *process.day):
+            assert await plan_and_save(process, pool, [day, free]) == {other}
+        assert await story(conn, process.day) == before
+        assert (await days.look(conn, other)).version == free.version + 1
+        assert await plan_and_save(process, pool, [day]) == {process.day}
+        assert await story(conn, process.day) != before
+
+
+async def story(conn: Connection, day: DayKey) -> list[Any]:
+    """All that is kept of a day, and the answers kept for repetitions."""
+    return [
+        [
+            tuple(row)
+            for row in await conn.fetch(f"select * from {table} where (doctor_id, day) = ($1, $2) order by 1", *day)
+        ]
+        for table in ("queues", "appointments", "appointment_events")
+    ] + [[tuple(row) for row in await conn.fetch("select * from idempotency_keys order by key")]]
 
 
 class Given:
@@ -315,10 +320,19 @@ class Given:
         return self._known
 
 
-async def plan_and_save(process: Process, pool: Pool, known: dict[DayKey, Facts], kept: writing.Rows = ()) -> None:
-    """Books somebody on each of these days, outside of any transaction."""
-    orders = [process.order("On both days")._replace(key=key) for key in known]
+async def plan_and_save(
+    process: Process, pool: Pool, known: Sequence[Facts], attempt: Attempt = idempotency.ONCE
+) -> set[DayKey]:
+    """Books somebody on each of these days, the first of them with this attempt, outside of any transaction."""
+    orders = [process.order("On each day")._replace(key=facts.key) for facts in known]
     async with reading(pool) as conn:
-        plan = await booking.plan(conn, orders, Given(known), sure=False)
+        plan = await booking.plan(conn, orders, Given({facts.key: facts for facts in known}), sure=False)
         assert len(plan.changes) == len(known)
-        await writing.save(conn, *plan.changes, booked=plan.booked, kept=kept)
+        told = plan.outcomes[0]
+        assert isinstance(told, Done)
+        kept = (
+            [idempotency.kept(attempt, told.answer, 201, process.clock.now) | told.facts.key._asdict()]
+            if attempt.key
+            else []
+        )
+        return await save_current(conn, *plan.changes, booked=plan.booked, kept=kept)
