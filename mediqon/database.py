@@ -34,6 +34,7 @@ SESSION = {
     "timezone": "UTC",
     "lock_timeout": "4s",
     "idle_in_transaction_session_timeout": "15s",
+    "plan_cache_mode": "force_generic_plan",  # planning anew for each list of keys took longer than finding their rows
     "random_page_cost": "1.1",  # what is asked for is in memory or on an SSD: rows are found by an index
 }
 """What every connection of a pool asks of its server."""

@@ -108,6 +108,12 @@ HOT: list[tuple[str, str, list[Any]]] = [
     ("appointments", "patient_days", [7, 50]),
     ("hospitals", "sold_seats", [1, DAY]),
     ("hospitals", "day_closed", [1, DAY]),
+    ("auth", "ended_since", [DAY]),
+    ("audit", "digest_events", [100_000, None, DAY, VISITS_A_DAY]),
+    ("queues", "days_over", [DAY]),
+    ("queues", "visit_events", [7]),
+    ("queues", "find_visits", [[7], ["hospital"], [1], [1], [None]]),
+    ("histories", "closed_days", [1, DAY, 5]),
 ]
 
 
@@ -118,7 +124,6 @@ async def test_hot_statements_read_in_proportion_to_one_day_whatever_lies_in_the
     await load_history(conn, past_days)
     for name, value in SESSION.items():
         await conn.execute("select set_config($1, $2, false)", name, value)
-    await conn.execute("set plan_cache_mode = force_generic_plan")  # as connections do that have been used for a while
     greedy: dict[str, int] = {}
     for feature, name, values in HOT:
         await conn.execute(f"prepare {name} as {getattr(statements(feature), name)}")
@@ -164,6 +169,9 @@ async def load_history(conn: Connection, past_days: int) -> None:
         from generate_series(0, {past_days}) n, generate_series(1, {VISITS_A_DAY}) v;
         insert into appointment_events (doctor_id, day, queue_version, appointment_id, at, actor_id, verb)
         select 1, a.day, a.id, a.id, now(), 1, 'check_in' from appointments a;
+        insert into sessions (id, user_id, refresh_hash, created_at, expires_at, revoked_at)
+        select gen_random_uuid(), n % {PATIENTS} + 1, 'x', date '{DAY}' - n, date '{DAY}' - n, date '{DAY}' - n
+        from generate_series(1, {KEYS}) n;
         insert into idempotency_keys (user_id, key, request_hash, created_at)
         select n % {PATIENTS} + 1, 'k' || n, 'x', now() from generate_series(1, {KEYS}) n;
         analyze;

@@ -260,6 +260,19 @@ async def test_a_change_made_elsewhere_is_gone_on_from_though_nobody_told_of_it(
     assert [visit.id for visit in told.facts.visits] == sorted(visit.id for visit in told.facts.visits)
 
 
+async def test_a_process_that_another_has_overtaken_looks_first_and_locks_nothing(
+    server: Server, process: Process, clinic: Clinic, pool: Pool, clock: Clock
+) -> None:
+    other = Process(server, clinic, pool, clock)
+    for _ in range(2):
+        await process.book()
+        await other.book()
+    async with counted(pool) as said:
+        told = await process.book()
+    assert told.facts.version == 5
+    assert len(said) == 4, said
+
+
 async def test_processes_that_know_nothing_of_each_other_sell_no_seat_twice_and_lose_no_version(
     server: Server, clinic: Clinic, pool: Pool, clock: Clock
 ) -> None:
