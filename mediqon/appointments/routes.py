@@ -37,7 +37,7 @@ Bookings: TypeAlias = NamedDependency[Counter[Order]]
 staff_only = only(Role.DOCTOR, Role.HOSPITAL)
 
 
-class Step(msgspec.Struct, forbid_unknown_fields=True):
+class NewStatus(msgspec.Struct, forbid_unknown_fields=True):
     """Where a visit should go. `version`: the appointment's, as the caller saw it."""
 
     status: Status
@@ -104,7 +104,7 @@ async def walk_in(
 
 @patch("/appointments/{appointment_id:int}/status", guards=[anyone_known], security=SECURITY)
 async def move(
-    appointment_id: PathId, data: JSONBody[Step], actor: Actor, feed: Feed, moves: Moves, now: Now
+    appointment_id: PathId, data: JSONBody[NewStatus], actor: Actor, feed: Feed, moves: Moves, now: Now
 ) -> Appointment:
     """Takes a visit one step on. 403, 409 `illegal_transition`, `stale_version`, `already_booked`, `queue_closed`."""
     order = Move(appointment_id, feed.where(appointment_id), data.status, data.reason, data.version, actor, now)

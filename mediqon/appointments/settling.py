@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
 from mediqon.appointments import moving
+from mediqon.appointments.moving import Moved
 from mediqon.auth.models import Actor
 from mediqon.database import Connection
 from mediqon.errors import Conflict
@@ -34,14 +35,6 @@ class Settled(msgspec.Struct, frozen=True):
     left: list[Appointment]
 
 
-class Step(NamedTuple):
-    """One visit dealt with: every day it changed, and where it stands now."""
-
-    changed: tuple[Facts, ...]
-    facts: Facts
-    visit_id: int
-
-
 async def settle(
     conn: Connection,
     practice: Practice,
@@ -58,28 +51,28 @@ async def settle(
     for visit in visits:
         here = changed.get(facts.key, facts)
         if asked.action == "cancel":
-            step = await _cancel(conn, here, visit, actor=actor, now=now, reason=asked.reason)
+            moved = await _cancel(conn, here, visit, actor=actor, now=now, reason=asked.reason)
         else:
-            step = await _move(conn, practice, facts.key, visit, actor=actor, now=now)
-        if step is None:
+            moved = await _move(conn, practice, facts.key, visit, actor=actor, now=now)
+        if moved is None:
             answer.left.append(appointment(outlook_on(here, now), visit))
             continue
-        changed |= {each.key: each for each in step.changed}
-        answer.settled.append(appointment(outlook_on(step.facts, now), step.facts.visit(step.visit_id)))
+        changed |= {each.key: each for each in (moved.left, moved.facts)}
+        answer.settled.append(appointment(outlook_on(moved.facts, now), moved.facts.visit(visit.id)))
     return answer, list(changed.values())
 
 
 async def _cancel(
     conn: Connection, facts: Facts, visit: Visit, *, actor: Actor, now: datetime, reason: str | None
-) -> Step:
+) -> Moved:
     """Cancels one visit of a locked day."""
     after = await desk.move(conn, facts, visit.id, Status.CANCELLED, actor=actor, now=now, reason=reason)
-    return Step((after,), after, visit.id)
+    return Moved(after, after, visit.id)
 
 
 async def _move(
     conn: Connection, practice: Practice, start: DayKey, visit: Visit, *, actor: Actor, now: datetime
-) -> Step | None:
+) -> Moved | None:
     """Gives one visit the first free seat from its own time on, that day or later; None where there is none."""
     day = start.day
     last = local_day(now, practice.timezone) + timedelta(days=practice.policy.horizon_days)
@@ -88,11 +81,10 @@ async def _move(
             if visit.scheduled_at is not None and seat.at < visit.scheduled_at:
                 continue
             try:
-                moved = await moving.reschedule(
+                return await moving.reschedule(
                     conn, visit.id, start, practice, day=day, time=clock(seat.minute), actor=actor, now=now
                 )
             except Conflict:
                 break  # that day is closed, or the patient has another visit on it
-            return Step((moved.left, moved.facts), moved.facts, visit.id)
         day += timedelta(days=1)
     return None

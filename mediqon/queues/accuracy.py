@@ -14,7 +14,7 @@ NOTICE_MINUTES = 15.0
 """Who is told to come is on the way so long before the call: what is shown later is too late for them."""
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
     """Something that was shown, or somebody called. `scheduled_at`: the slot of the visit, null for walk-ins."""
 
     at: datetime
@@ -68,24 +68,24 @@ class Accuracy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Shows(msgspec.Struct):
-    """What a day's steps amount to."""
+    """What a day's moments amount to."""
 
     outcomes: list[Outcome]
     turns: list[Turn]
 
 
-def weigh(steps: Iterable[Step]) -> Shows:
+def weigh(moments: Iterable[Moment]) -> Shows:
     """Holds what one day showed against the first call of each visit."""
     told: dict[int, list[tuple[datetime, Shown]]] = {}
     called: dict[int, datetime] = {}
     slots: dict[int, datetime | None] = {}
-    for step in steps:
-        for each in step.shown or ():
+    for moment in moments:
+        for each in moment.shown or ():
             if each.visit_id not in called:
-                told.setdefault(each.visit_id, []).append((step.at, each))
-        if step.called and step.appointment_id is not None and step.appointment_id not in called:
-            called[step.appointment_id] = step.at
-            slots[step.appointment_id] = step.scheduled_at
+                told.setdefault(each.visit_id, []).append((moment.at, each))
+        if moment.called and moment.appointment_id is not None and moment.appointment_id not in called:
+            called[moment.appointment_id] = moment.at
+            slots[moment.appointment_id] = moment.scheduled_at
     shows = Shows([], [])
     for visit_id, at in called.items():
         story = told.get(visit_id, [])
@@ -161,9 +161,9 @@ def _share(these: Sequence[bool]) -> float | None:
     return round(sum(these) / len(these), 3) if these else None
 
 
-def by_day(rows: Iterable[tuple[date, Step]]) -> dict[date, list[Step]]:
-    """Steps in order, grouped by their day."""
-    found: dict[date, list[Step]] = {}
-    for day, step in rows:
-        found.setdefault(day, []).append(step)
+def by_day(rows: Iterable[tuple[date, Moment]]) -> dict[date, list[Moment]]:
+    """Moments in order, grouped by their day."""
+    found: dict[date, list[Moment]] = {}
+    for day, moment in rows:
+        found.setdefault(day, []).append(moment)
     return found

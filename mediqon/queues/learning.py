@@ -7,7 +7,7 @@ import msgspec
 
 from mediqon.database import Connection, Pool, reading, statements, transaction
 from mediqon.queues import days
-from mediqon.queues.accuracy import Shows, Step, by_day, weigh
+from mediqon.queues.accuracy import Moment, Shows, by_day, weigh
 from mediqon.queues.closing import closed_day
 from mediqon.queues.history import History
 from mediqon.queues.lessons import learn
@@ -81,10 +81,10 @@ async def _keep(conn: Connection, doctor_id: int, history: History) -> None:
 async def shows_of(conn: Connection, doctor_id: int, first: date, last: date) -> dict[date, Shows]:
     """What each day showed, held against its calls."""
     rows = await conn.fetch(SQL.story, doctor_id, first, last)
-    steps = by_day(
+    moments = by_day(
         (
             row["day"],
-            Step(
+            Moment(
                 at=row["at"],
                 appointment_id=row["appointment_id"],
                 called=row["called"],
@@ -94,7 +94,7 @@ async def shows_of(conn: Connection, doctor_id: int, first: date, last: date) ->
         )
         for row in rows
     )
-    return {day: weigh(story) for day, story in steps.items()}
+    return {day: weigh(story) for day, story in moments.items()}
 
 
 def _told(raw: object) -> Sequence[Shown] | None:
