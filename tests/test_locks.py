@@ -6,8 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from builders import Answer, Asker, Clinic, Server, refused
-from conftest import Clock, serving
+from builders import Answer, Clinic, Server, refused
 from mediqon.auth.models import Actor
 from mediqon.database import Connection, connection
 from mediqon.queues import days
@@ -185,16 +184,8 @@ async def test_other_hours_hold_also_on_a_day_that_somebody_opens_while_they_are
     assert late["next_free"] == "15:10"
 
 
-@pytest.mark.parametrize("opened", [False, True])
-async def test_the_timezone_stays_for_who_books_at_that_moment(
-    server: Server, clinic: Clinic, clock: Clock, opened: bool
-) -> None:
-    """Not if the server that books knows the day: it does so in one statement, which comes before or after."""
-    if opened:
-        async with serving(server.settings, clock) as elsewhere:
-            reception = Asker(elsewhere.http, clinic.reception.token)
-            visit = await reception.book(clinic.doctor_id, date=TOMORROW, patient={"name": "A"})
-            await reception.move(visit, "CANCELLED")
+async def test_the_timezone_stays_for_who_books_at_that_moment(server: Server, clinic: Clinic) -> None:
+    """On a day that nobody has touched yet; on others one statement books, which comes before or after."""
     async with holding(server, "lock table appointments in exclusive mode") as conn:
         booking = asyncio.create_task(clinic.reception.book(clinic.doctor_id, date=TOMORROW, patient={"name": "B"}))
         await waiting(conn, 1)
