@@ -73,7 +73,8 @@ class Work(Protocol[Order_contra]):
     refused, DayBusy where a day cannot be had. Writes nothing.
 
     Where it raises a Problem, or saving the plan raises what the database refuses, nobody is served; each is then asked
-    for alone, and looked at with care (`sure`).
+    for alone. `sure` for days that are locked: what else the database might refuse is looked up first, since whoever is
+    refused would have to wait for the lock again.
     """
 
     async def __call__(

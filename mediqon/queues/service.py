@@ -138,7 +138,7 @@ class Service(Generic[OrderT]):
         others = party.unserved
         try:
             async with transaction(self._pool) as conn:
-                told = await self._serve_locked(conn, party, [*others.values()], days.nothing, sure=True, wait=wait)
+                told = await self._serve_locked(conn, party, [*others.values()], days.nothing, wait=wait)
             party.outcomes |= zip(others, told, strict=True)
             return
         except (Problem, asyncpg.IntegrityConstraintViolationError):
@@ -146,7 +146,7 @@ class Service(Generic[OrderT]):
         for place, turn in others.items():
             try:
                 async with transaction(self._pool) as conn:
-                    told = await self._serve_locked(conn, party, [turn], days.nothing, sure=True, wait=wait)
+                    told = await self._serve_locked(conn, party, [turn], days.nothing, wait=wait)
                 party.outcomes[place] = told[0]
             except Exception as error:
                 if is_unanswered(error):
@@ -199,7 +199,6 @@ class Service(Generic[OrderT]):
         turns: Sequence[Turn[OrderT]],
         known: Known,
         *,
-        sure: bool = False,
         wait: bool,
     ) -> list[Outcome]:
         attempts = [turn.attempt for turn in turns]
@@ -208,7 +207,7 @@ class Service(Generic[OrderT]):
         served: Sequence[Told | Problem] = []
         if fresh:
             orders = [turn.order for turn in fresh]
-            served = await self._work_locked(conn, party, orders, known, sure=sure, wait=wait)
+            served = await self._work_locked(conn, party, orders, known, wait=wait)
             answers = _answers(fresh, served)
             await idempotency.settle(conn, [turn.attempt for turn in fresh], answers, status=self._status)
         outcomes = iter(served)
@@ -221,11 +220,10 @@ class Service(Generic[OrderT]):
         orders: Sequence[OrderT],
         known: Known,
         *,
-        sure: bool,
         wait: bool,
     ) -> Sequence[Told | Problem]:
         locked = Locked(conn, known, partial(self._claim, party), wait=wait)
-        plan = await self._work(conn, orders, locked, sure=sure)
+        plan = await self._work(conn, orders, locked, sure=True)
         if plan.changes:
             await save(conn, *plan.changes, booked=plan.booked)
         changed = {change.facts.key for change in plan.changes}

@@ -384,3 +384,26 @@ async def test_transactions_at_once_share_no_day_and_none_is_for_nobody(
         outcomes = await asyncio.gather(*done)
     assert most_at_once <= AT_ONCE
     assert len({each.answer.id for each in outcomes}) == len(orders)
+
+
+async def test_a_seat_that_has_gone_to_another_doctor_makes_nobody_wait_for_the_day_a_second_time(
+    settings: Settings, clinic: Clinic, clock: Clock
+) -> None:
+    other_id, _ = await clinic.add_doctor(token_prefix="B")
+    key = DayKey(clinic.doctor_id, clock.now.date())
+    order = Order(key, None, None, SomebodyElse("Any"), reception_of(clinic), clock.now)
+    looks: list[bool] = []
+
+    async def watched(conn: Connection, asked: Sequence[Order], days: Days, /, *, sure: bool) -> Plan:
+        looks.append(sure)
+        return await booking.plan(conn, asked, days, sure=sure)
+
+    async with open_pool(settings) as pool:
+        counter = Counter(pool, Feed(pool, settings.redis_url, "test", clock), watched)
+        first = (await counter.ask(order)).answer
+        assert (
+            await clinic.reception.post(f"/appointments/{first.id}/transfer", {"doctor_id": other_id})
+        ).status == 200
+        looks.clear()
+        assert (await counter.ask(order)).answer.token == "A-002"
+    assert looks == [False, True], "once on the day as it was known, once on the locked one"
