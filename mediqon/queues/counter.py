@@ -81,10 +81,18 @@ class Counter(Generic[OrderT]):
         self._join(turn.order.key if turn.order.key in self._rows else None, turn)
 
     def _join(self, key: DayKey | None, turn: Turn[OrderT], *, first: bool = False) -> None:
-        turns = self._rows.setdefault(key, Row()).turns
+        turns = (self._rows.get(key) or self._open(key)).turns
         turns.insert(0 if first else len(turns), turn)
         if self._is_free(key, turn):
             self._call(key)
+
+    def _open(self, key: DayKey | None) -> Row[OrderT]:
+        """A new row. Who has waited for its day in the common one goes on in it, lest those who come later overtake."""
+        row = self._rows[key] = Row()
+        if key and (common := self._rows.get(None)):
+            row.turns = [turn for turn in common.turns if turn.order.key == key]
+            common.turns = [turn for turn in common.turns if turn.order.key != key]
+        return row
 
     def _call(self, key: DayKey | None) -> None:
         """Begins with a party of a row, where somebody in it can be served; forgets an empty row."""

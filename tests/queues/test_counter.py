@@ -17,10 +17,12 @@ from mediqon.appointments.booking import Order
 from mediqon.appointments.models import SomebodyElse
 from mediqon.auth.models import Actor, Role
 from mediqon.database import LOST, Connection, connection, open_pool
+from mediqon.errors import NotFound
 from mediqon.live.feed import Feed
 from mediqon.queues import counter as counter_module
 from mediqon.queues import desk
 from mediqon.queues.counter import AT_ONCE, Counter
+from mediqon.queues.days import DayBusy
 from mediqon.queues.models import DayKey, Facts
 from mediqon.queues.orders import Days, Plan
 from mediqon.settings import Settings
@@ -407,3 +409,46 @@ async def test_a_seat_that_has_gone_to_another_doctor_makes_nobody_wait_for_the_
         looks.clear()
         assert (await counter.ask(order)).answer.token == "A-002"
     assert looks == [False, True], "once on the day as it was known, once on the locked one"
+
+
+async def test_whoever_waits_for_a_day_that_gets_a_row_of_its_own_goes_on_in_that(
+    settings: Settings, clinic: Clinic, clock: Clock
+) -> None:
+    """In the common row all who come later would overtake them."""
+    parties: list[list[str]] = []
+    may_end = {name: asyncio.Event() for name in ("other", "busy")}
+
+    async def refuses(_conn: Connection, asked: Sequence[Order], _days: Days, /, *, sure: bool) -> Plan:
+        names = [order.somebody.name for order in asked if order.somebody]
+        if sure:
+            return Plan([NotFound() for _ in asked], [])
+        parties.append(names)
+        if names[-1] in may_end:
+            await may_end[names[-1]].wait()
+        return Plan(
+            [DayBusy(asked[0].key) if names[-1] == "busy" else NotFound(), *[NotFound()] * (len(asked) - 1)], []
+        )
+
+    async with open_pool(settings) as pool, asyncio.timeout(CROWD_SECONDS):
+        counter = Counter(pool, Feed(pool, settings.redis_url, "test", clock), refuses)
+
+        def ask(name: str, doctor_id: int) -> asyncio.Task[object]:
+            key = DayKey(doctor_id, clock.now.date())
+            order = Order(key, None, None, SomebodyElse(name), reception_of(clinic), clock.now)
+            return asyncio.create_task(counter.ask(order))
+
+        async def begun(count: int) -> None:
+            while len(parties) < count:
+                await asyncio.sleep(0.001)
+
+        asked = [ask("another", 2), ask("other", 2)]
+        await begun(1)
+        asked += [ask("first", 1), ask("busy", 3)]
+        await begun(2)
+        asked.append(ask("second", 1))
+        await asyncio.sleep(0)
+        may_end["busy"].set()
+        await begun(3)
+        may_end["other"].set()
+        await asyncio.gather(*asked, return_exceptions=True)
+    assert parties == [["another", "other"], ["first", "busy"], ["first", "second"]]
