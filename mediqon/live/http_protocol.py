@@ -17,13 +17,20 @@ ASK_SECONDS = 10.0
 """For a whole request: who takes longer never ends it."""
 HEAD_MAX_BYTES = 64 * 1024
 """For all of a request that is not its body: the head, the frames of chunks, what trails them. uvicorn keeps it all."""
+PIPELINED_MAX = 100
+"""So many may wait for the answer to one before them: each takes 40 times the memory of what it was asked with."""
 UNREAD_SECONDS = 20.0
 """Who reads nothing of an answer for so long is cut off."""
 
 
+class TooMany(Exception):
+    """Somebody asks on and on, and waits for no answer."""
+
+
 class Http(HttpToolsProtocol):
     """uvicorn's own, but whatever is begun has to be a request within ASK_SECONDS, the first one too, what is no body
-    may have HEAD_MAX_BYTES, answers have to be read, and polls are answered as soon as they are heard.
+    may have HEAD_MAX_BYTES, PIPELINED_MAX may wait, answers have to be read, and polls are answered as soon as they are
+    heard.
     """
 
     _deadline: asyncio.TimerHandle | None = None
@@ -50,8 +57,15 @@ class Http(HttpToolsProtocol):
             self.transport.abort()
 
     def on_message_begin(self) -> None:
+        if len(self.pipeline) >= PIPELINED_MAX:
+            self.transport.abort()
+            raise TooMany  # the parser looks no further
         super().on_message_begin()
         self._begin()
+
+    def send_400_response(self, msg: str) -> None:
+        if not self.transport.is_closing():
+            super().send_400_response(msg)
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -204,11 +204,24 @@ async def test_who_does_not_read_answers_is_cut_off(
         asked = f"GET {path} HTTP/1.1\r\nHost: here\r\n\r\n".encode()
         async with raw(server.url) as client:
             client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            client.send(asked * 1000)
             with pytest.raises((ConnectionError, RuntimeError)):  # uvloop's way of saying that it is closed
                 async with asyncio.timeout(HUNG_UP_SECONDS):
-                    await send_without_end(client, asked * 100, pause=0.05)
+                    await send_without_end(client, asked * 50, pause=0.02)
     assert "Exception in ASGI application" not in caplog.text
+
+
+async def test_who_asks_on_and_on_before_the_first_answer_is_hung_up_on(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = b"GET /health/live HTTP/1.1\r\nHost: here\r\n\r\n"
+    async with raw(server.url) as client, asyncio.timeout(HUNG_UP_SECONDS):
+        client.send(asked * http_protocol.PIPELINED_MAX)
+        for _ in range(http_protocol.PIPELINED_MAX):
+            assert b" 200 OK" in await client.reader.readuntil(b'{"status":"ok"}')
+        client.send(asked * 5000)
+        with suppress(ConnectionError):
+            await client.reader.read()
+    assert "Exception" not in caplog.text
 
 
 async def test_what_is_no_body_is_kept_within_bounds_wherever_it_stands(server: Server) -> None:
