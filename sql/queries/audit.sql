@@ -60,7 +60,7 @@ from (
         reason, before, after, extract(epoch from promised_at), undoes
     )::text as line
     from appointment_events
-    where id > $1 and ($2::bigint is null or id <= $2) and ($3::timestamptz is null or id < coalesce(
+    where id > $1 and id <= coalesce($2, 9223372036854775807) and ($3::timestamptz is null or id < coalesce(
         (select min(id) from appointment_events where id > $1 and at > $3), 9223372036854775807
     ))
     order by id limit $4

@@ -38,10 +38,15 @@ select id from doctors where hospital_id = $1 order by id for update;
 select $1::timestamptz at time zone $2::text;
 
 -- name: promised_from
--- Whether a hospital has an appointment on or after a day, cancelled ones apart. $1 hospital, $2 day.
+-- Whether a hospital has an appointment on or after a day, cancelled ones apart. Doctor by doctor, the latest day first:
+-- PostgreSQL does not know that few days are to come, and would read every visit there is. $1 hospital, $2 day.
 select exists (
-    select from appointments a join doctors d on d.id = a.doctor_id
-    where d.hospital_id = $1 and a.day >= $2 and a.status <> 'CANCELLED'
+    select from doctors d
+    cross join lateral (
+        select from appointments a where a.doctor_id = d.id and a.day >= $2 and a.status <> 'CANCELLED'
+        order by a.day desc limit 1
+    ) promised
+    where d.hospital_id = $1
 );
 
 -- name: zones
