@@ -20,7 +20,7 @@ from mediqon.appointments.models import SomebodyElse
 from mediqon.auth import idempotency
 from mediqon.auth.idempotency import Attempt, Replay
 from mediqon.auth.models import Actor, Role
-from mediqon.database import Connection, Pool, open_pool, reading, transaction
+from mediqon.database import Connection, Pool, open_pool, reading, teach_json, transaction
 from mediqon.errors import NotFound
 from mediqon.live.feed import Feed
 from mediqon.queues import days, learning, moves, undo
@@ -28,8 +28,8 @@ from mediqon.queues.counter import Counter
 from mediqon.queues.models import DayKey, Facts, Status
 from mediqon.queues.moves import Move, NextCall
 from mediqon.queues.orders import Done, Told
-from mediqon.queues.writing import save_current
-from test_locks import holding
+from mediqon.queues.writing import save, save_current
+from test_locks import holding, waiting
 
 pytestmark = pytest.mark.anyio
 
@@ -271,6 +271,23 @@ async def test_a_process_that_another_has_overtaken_looks_first_and_locks_nothin
         told = await process.book()
     assert told.facts.version == 5
     assert len(said) == 4, said
+
+
+async def test_a_day_read_with_the_version_of_before_a_change_and_visits_of_after_is_never_gone_on_from(
+    server: Server, process: Process, clinic: Clinic, pool: Pool, clock: Clock
+) -> None:
+    await process.book()
+    async with holding(server, "lock table appointments in access exclusive mode") as conn:
+        await teach_json(conn)
+        asked = asyncio.create_task(Process(server, clinic, pool, clock).book())
+        await waiting(conn, 1)
+        day = {process.day: await days.lock(conn, process.day)}
+        plan = await booking.plan(conn, [process.order("Meanwhile")], Given(day), sure=False)
+        await save(conn, *plan.changes, booked=plan.booked)
+    told = await asked
+    assert (told.facts.version, len(told.facts.visits), told.facts.visits[1].patient) == (3, 3, "Meanwhile")
+    async with reading(pool) as conn:
+        assert await days.look(conn, process.day) == told.facts
 
 
 async def test_processes_that_know_nothing_of_each_other_sell_no_seat_twice_and_lose_no_version(
