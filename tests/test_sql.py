@@ -83,6 +83,7 @@ SEAT = {
 HOT: list[tuple[str, str, list[Any]]] = [
     ("queues", "lock_days", [[1], [DAY]]),
     ("queues", "lock_free_days", [[1], [DAY]]),
+    ("queues", "hold_days", [[1], [DAY]]),
     ("hospitals", "touch_days", [[1], DAY]),
     ("queues", "lock_visit_day", [7, "hospital", 1, 1, None]),
     ("queues", "find_visit", [7, "hospital", 1, 1, None]),

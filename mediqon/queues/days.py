@@ -39,7 +39,7 @@ async def lock(conn: Connection, key: DayKey, known: Known = nothing) -> Facts:
 async def lock_all(
     conn: Connection, keys: Iterable[DayKey], known: Known = nothing, *, wait: bool = True
 ) -> dict[DayKey, Facts]:
-    """Several days at once, locked in one order so that nobody waits for each other.
+    """Several days at once, made and locked in one order so that nobody waits for each other.
 
     Raises NotFound, or Malformed for the first and the last date there is.
 
@@ -47,13 +47,11 @@ async def lock_all(
     """
     asked = sorted(set(keys))
     columns = _columns(asked)
-    lock_days = SQL.lock_days if wait else SQL.lock_free_days
-    rows = await conn.fetch(lock_days, *columns)
-    while len(rows) < len(asked):
-        await _open(conn, *columns)
+    make, lock_days = (SQL.hold_days, SQL.lock_days) if wait else (SQL.open_queues, SQL.lock_free_days)
+    rows = await conn.fetch(lock_days, *columns) if len(asked) == 1 else []
+    if not rows:  # of several days none must be locked while the row of another is made, which may mean to wait for it
+        await _make(conn, make, *columns)
         rows = await conn.fetch(lock_days, *columns)
-        if not wait:
-            break  # whoever waits opens once more what somebody has opened, and taken back as untouched, meanwhile
     return await _read(conn, {DayKey(doctor_id, day): version for doctor_id, day, version in rows}, known)
 
 
@@ -87,10 +85,9 @@ def refuse_gone(facts: Facts, visit_id: int) -> None:
         raise StaleVersion("It has just gone to another doctor or another day. Look again.")
 
 
-async def _open(conn: Connection, doctor_ids: list[int], dates: list[date]) -> None:
+async def _make(conn: Connection, make: str, doctor_ids: list[int], dates: list[date]) -> None:
     try:
-        async with conn.transaction():
-            await conn.execute(SQL.open_queues, doctor_ids, dates)
+        await conn.execute(make, doctor_ids, dates)
     except asyncpg.ForeignKeyViolationError:
         raise NotFound from None
     except asyncpg.CheckViolationError:

@@ -106,19 +106,15 @@ update users set name = coalesce($2, name), email = coalesce(lower($3), email) w
 
 -- name: touch_days
 -- Counts a change of what the screens of these doctors show, such as a name or a room, on every day from today on that has
--- a row, locked in the one order of all; a today that nobody has touched yet gets its row, so that this counts too.
+-- a row, one by one in the one order of all; a today that nobody has touched yet gets its row, so that this counts too.
 -- $1 doctors, $2 today.
-with asked as (
-    select doctor_id, day from queues where doctor_id = any ($1) and day >= $2 order by doctor_id, day for update
-), counted as (
-    update queues set version = version + 1
-    from asked where queues.doctor_id = asked.doctor_id and queues.day = asked.day
-      and queues.doctor_id = any ($1) and queues.day >= $2
-    returning queues.doctor_id, queues.day
-)
 insert into queues (doctor_id, day, version)
-select id, $2, 1 from unnest($1::bigint[]) as touched (id)
-where not exists (select from counted where doctor_id = id and day = $2) order by id
+select doctor_id, day, 1
+from (
+    select id as doctor_id, $2 as day from unnest($1::bigint[]) as touched (id)
+    union select doctor_id, day from queues where doctor_id = any ($1) and day > $2
+) asked
+order by doctor_id, day
 on conflict (doctor_id, day) do update set version = queues.version + 1;
 
 -- name: touch_later

@@ -1,9 +1,17 @@
 -- The line of one doctor's day. A change locks the queue row first (`lock_days`), or is written only where the row still has
 -- the version that it goes on from (`save_change`): so a day's changes happen one by one.
 
+-- name: hold_days
+-- Makes the rows of these days where they are missing, and locks those that are there: one by one in their order, until the
+-- transaction ends. What `on conflict` meets is locked, also where the row then stays as it is.
+-- $1 doctors, $2 days (of equal length).
+insert into queues (doctor_id, day)
+select doctor_id, day from unnest($1::bigint[], $2::date[]) as asked (doctor_id, day) order by doctor_id, day
+on conflict (doctor_id, day) do update set version = queues.version where false;
+
 -- name: open_queues
--- Makes the rows of these days where they are missing, in one order. A row that is there is not even tried: `on conflict`
--- would wait for whoever changes it. $1 doctors, $2 days (of equal length).
+-- Makes those rows and locks no other. A row that is there is not even tried: `on conflict` would wait for whoever changes
+-- it. $1 doctors, $2 days (of equal length).
 insert into queues (doctor_id, day)
 select doctor_id, day from unnest($1::bigint[], $2::date[]) as asked (doctor_id, day)
 where not exists (select from queues q where q.doctor_id = asked.doctor_id and q.day = asked.day)
