@@ -37,7 +37,7 @@ import mediqon.queues.session_routes
 import mediqon.web.qr_routes
 import mediqon.web.routes
 from mediqon import given, logs, measuring, openapi
-from mediqon.appointments import booking
+from mediqon.appointments import booking, walk_ins
 from mediqon.auth import forgetting
 from mediqon.auth.access import provide_actor
 from mediqon.auth.audit import key_of
@@ -133,6 +133,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> A
             app.state.update({"pool": pool, "feed": feed})
             counters = {
                 "bookings": Counter(pool, feed, booking.plan, status=201),
+                "arrivals": Counter(pool, feed, walk_ins.plan, status=201),
                 "moves": Counter(pool, feed, moves.plan),
             }
             app.state.update(counters)
@@ -189,6 +190,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> A
         "pool": Provide(_pool, sync_to_thread=False),
         "feed": Provide(_feed, sync_to_thread=False),
         "bookings": Provide(_bookings, sync_to_thread=False),
+        "arrivals": Provide(_arrivals, sync_to_thread=False),
         "moves": Provide(_moves, sync_to_thread=False),
         "ended": Provide(_ended, sync_to_thread=False),
         "now": Provide(clock, sync_to_thread=False, use_cache=False),
@@ -249,6 +251,10 @@ def _feed(scope: Scope) -> Feed:
 
 def _bookings(scope: Scope) -> Counter[booking.Order]:
     return scope["litestar_app"].state.bookings
+
+
+def _arrivals(scope: Scope) -> Counter[walk_ins.Arrival]:
+    return scope["litestar_app"].state.arrivals
 
 
 def _moves(scope: Scope) -> Counter[moves.Order]:

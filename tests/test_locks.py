@@ -59,6 +59,21 @@ async def test_a_busy_day_keeps_no_other_doctor_waiting(server: Server, clinic: 
     assert (await held_up)["token"] == "A-W02"
 
 
+async def test_however_many_walk_in_on_a_busy_day_they_keep_nobody_else_from_a_connection(
+    server: Server, clinic: Clinic
+) -> None:
+    other_id, _ = await clinic.add_doctor(token_prefix="B")
+    await clinic.reception.walk_in(clinic.doctor_id)
+    async with holding(server, "select from queues where doctor_id = $1 for update", clinic.doctor_id) as conn:
+        held_up = [
+            asyncio.create_task(clinic.reception.walk_in(clinic.doctor_id, f"Walker {number}")) for number in range(30)
+        ]
+        await waiting(conn, 1)
+        assert (await clinic.reception.walk_in(other_id)).status == 201
+    tokens = [(await each)["token"] for each in held_up]
+    assert sorted(tokens) == [f"A-W{number:02}" for number in range(2, 32)]
+
+
 async def test_many_first_looks_at_once_cost_one_read(server: Server, clinic: Clinic) -> None:
     async with holding(server, "lock table appointments in access exclusive mode") as conn:
         looks = [asyncio.create_task(server.anybody.get(f"/queues/{clinic.doctor_id}")) for _ in range(20)]

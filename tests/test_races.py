@@ -4,10 +4,12 @@ import asyncio
 from collections import Counter
 from itertools import pairwise
 
+import msgspec
 import pytest
 
 from builders import Answer, Asker, Clinic, Server
 from conftest import Clock, serving
+from mediqon.database import connection
 
 pytestmark = pytest.mark.anyio
 
@@ -49,6 +51,37 @@ async def test_next_free_seats_are_distinct_and_gapless(clinic: Clinic) -> None:
 async def test_walk_in_numbers_are_distinct_and_gapless(clinic: Clinic) -> None:
     answers = await asyncio.gather(*(clinic.reception.walk_in(clinic.doctor_id, f"Walker {n}") for n in range(16)))
     assert sorted(answer["token"] for answer in answers) == [f"A-W{number:02}" for number in range(1, 17)]
+
+
+async def test_forty_who_walk_in_at_two_processes_are_taken_in_one_after_the_other(
+    server: Server, clinic: Clinic, clock: Clock
+) -> None:
+    async with serving(server.settings, clock) as second:
+        elsewhere = Asker(second.http, clinic.reception.token)
+        desks = [clinic.reception, elsewhere] * 20
+        tries = [desk.walk_in(clinic.doctor_id, f"Walker {number}") for number, desk in enumerate(desks)]
+        answers = await asyncio.gather(*tries)
+    assert statuses(answers) == {201: 40}
+    assert sorted(answer["token"] for answer in answers) == [f"A-W{number:02}" for number in range(1, 41)]
+    async with connection(server.settings) as conn:
+        story = await conn.fetch("""
+            select e.queue_version, a.walk_in, a.id, u.name from appointment_events e
+            join appointments a on a.id = e.appointment_id join users u on u.id = a.patient_id order by e.id
+        """)
+    assert [row["queue_version"] for row in story] == [row["walk_in"] for row in story] == [*range(1, 41)]
+    assert {(row["id"], row["name"]) for row in story} == {
+        (answer["id"], f"Walker {number}") for number, answer in enumerate(answers)
+    }
+
+
+async def test_of_those_who_walk_in_at_once_only_so_many_are_taken_in_and_no_number_is_lost(clinic: Clinic) -> None:
+    where = f"/hospitals/{clinic.hospital_id}/settings"
+    await clinic.reception.patch(where, {"walk_ins_per_day": 3})
+    answers = await asyncio.gather(*(clinic.reception.walk_in(clinic.doctor_id, f"Walker {n}") for n in range(8)))
+    assert sorted(answer["token"] for answer in answers if answer.status == 201) == ["A-W01", "A-W02", "A-W03"]
+    assert {answer["code"] for answer in answers if answer.status == 409} == {"day_full"}
+    await clinic.reception.patch(where, {"walk_ins_per_day": 4})
+    assert (await clinic.reception.walk_in(clinic.doctor_id))["token"] == "A-W04"
 
 
 async def test_two_presses_of_call_next_on_one_version_call_once(clinic: Clinic) -> None:
@@ -101,6 +134,25 @@ async def test_one_idempotency_key_creates_one_visit_however_often_it_is_sent(cl
         "/appointments/walk-in", body | {"priority": "PRIORITY"}, idempotency_key="once"
     )
     assert (other.status, other["code"]) == (409, "idempotency_mismatch")
+
+
+async def test_at_two_processes_a_repeated_key_gets_the_first_answer(
+    server: Server, clinic: Clinic, clock: Clock
+) -> None:
+    async with serving(server.settings, clock) as second:
+        desks = [clinic.reception, Asker(second.http, clinic.reception.token)] * 2
+        bodies = [{"doctor_id": clinic.doctor_id, "patient": {"name": f"Walker {number}"}} for number in range(10)]
+        tries = [
+            desk.post("/appointments/walk-in", body, idempotency_key=body["patient"]["name"])
+            for body in bodies
+            for desk in desks
+        ]
+        answers = await asyncio.gather(*tries)
+    assert statuses(answers) == {201: len(tries)}
+    assert sum(answer.headers.get("idempotent-replay") == "true" for answer in answers) == len(tries) - len(bodies)
+    of_each = [{answer.raw for answer in answers[first : first + 4]} for first in range(0, len(tries), 4)]
+    assert {len(raw) for raw in of_each} == {1}
+    assert {msgspec.json.decode(raw)["token"] for (raw,) in of_each} == {f"A-W{number:02}" for number in range(1, 11)}
 
 
 async def test_a_patient_who_books_twice_at_once_has_one_visit(server: Server, clinic: Clinic) -> None:

@@ -78,7 +78,10 @@ SEAT = {
     "seat": 1,
     "token": "A-001",
     "code": "new",
-    **dict.fromkeys(("scheduled_at", "booked_at"), "2026-11-23T09:00:00Z"),
+    "status": "BOOKED",
+    "priority": "NORMAL",
+    "place_rule": "SLOT",
+    **dict.fromkeys(("due_at", "scheduled_at", "booked_at"), "2026-11-23T09:00:00Z"),
 }
 HOT: list[tuple[str, str, list[Any]]] = [
     ("queues", "lock_days", [[1], [DAY]]),
@@ -98,6 +101,7 @@ HOT: list[tuple[str, str, list[Any]]] = [
         ],
     ),
     ("appointments", "reserve_visits", [[99, None]]),
+    ("appointments", "reserve_walk_ins", [[1], [DAY]]),
     ("queues", "look_at_days", [[1], [DAY], [-1]]),
     ("queues", "visits_of_days", [[1], [DAY]]),
     ("queues", "versions", [[1], [DAY]]),

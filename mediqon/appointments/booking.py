@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from mediqon.appointments.codes import new_code
+from mediqon.appointments.entries import entry
 from mediqon.appointments.models import SomebodyElse
 from mediqon.auth.models import Actor, Role
 from mediqon.database import Connection, statements
@@ -80,7 +81,7 @@ async def plan(conn: Connection, orders: Sequence[Order], days: Days, *, sure: b
     return Plan(
         [_outcome(draft, booked, after, now) for draft in drafts],
         [*written.values()],
-        [_row(draft, visit, taken[draft.order.key]) for draft, visit in booked.values()],
+        [entry(visit, taken[draft.order.key], draft.order.somebody) for draft, visit in booked.values()],
     )
 
 
@@ -193,25 +194,6 @@ async def _sold(conn: Connection, facts: Facts, *, sure: bool) -> list[Sold]:
         and visit.scheduled_at is not None
         and (visit.status is not Status.CANCELLED or visit.checked_in_at is not None)
     ]
-
-
-def _row(draft: Draft, visit: Visit, facts: Facts) -> dict[str, object]:
-    somebody = draft.order.somebody
-    return {
-        "id": visit.id,
-        "hospital_id": facts.hospital_id,
-        "doctor_id": facts.doctor_id,
-        "day": facts.day,
-        "patient_id": visit.patient_id,
-        "name": somebody and visit.patient,
-        "phone": somebody and somebody.phone,
-        "seat": visit.seat,
-        "token": visit.token,
-        "code": visit.code,
-        "reason": visit.reason,
-        "scheduled_at": visit.scheduled_at,
-        "booked_at": visit.booked_at,
-    }
 
 
 def _visit(draft: Draft, visit_id: int, patient_id: int, name: str) -> Visit:

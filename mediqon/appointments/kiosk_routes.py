@@ -7,15 +7,16 @@ from litestar.params import FromPath, JSONBody
 
 from mediqon.appointments import kiosks
 from mediqon.appointments.kiosks import Kiosk, KioskDoctor, KioskTicket, KioskView, KioskWalkIn, NewKiosk
+from mediqon.appointments.routes import Arrivals
 from mediqon.auth import idempotency
 from mediqon.auth.access import SECURITY, only, refuse_elsewhere
 from mediqon.auth.doors import count_visitor
+from mediqon.auth.idempotency import Replay
 from mediqon.auth.models import Role
 from mediqon.database import reading, statements, transaction
 from mediqon.fields import PathId
 from mediqon.given import Actor, Feed, Now, Pool
 from mediqon.hospitals.models import Doctor
-from mediqon.queues.views import Outlook, token_view
 
 hospital_only = only(Role.HOSPITAL)
 
@@ -62,20 +63,20 @@ async def kiosk(key: FromPath[str], pool: Pool, feed: Feed, now: Now) -> KioskVi
 
 @post("/kiosks/{key:str}/walk-in")
 async def take_ticket(
-    request: Request[Any, Any, Any], key: FromPath[str], data: JSONBody[KioskWalkIn], pool: Pool, feed: Feed, now: Now
+    request: Request[Any, Any, Any],
+    key: FromPath[str],
+    data: JSONBody[KioskWalkIn],
+    pool: Pool,
+    arrivals: Arrivals,
+    now: Now,
 ) -> KioskTicket | Response[bytes]:
     """A token for whoever stands here: checked in at once. 409 `day_full`, `queue_closed`; 429 `throttled`."""
     await count_visitor(request)
     attempt = await idempotency.attempt(request)
-    async with transaction(pool) as conn:
-        if replay := await idempotency.earlier(conn, attempt, now=now):
-            return replay
-        facts, visit_id, _ = await kiosks.walk_in(conn, key, data, now=now)
-        visit = facts.visit(visit_id)
-        ticket = KioskTicket(visit.code, token_view(Outlook(facts, now), visit, stale=False))
-        await idempotency.keep(conn, attempt, ticket)
-    await feed.publish(facts)
-    return ticket
+    async with reading(pool) as conn:
+        arrival = await kiosks.arrival(conn, key, data, now=now)
+    outcome = await arrivals.ask_once(arrival, attempt)
+    return outcome if isinstance(outcome, Replay) else outcome.answer
 
 
 async def _offer(feed: Feed, doctor: Doctor) -> KioskDoctor:

@@ -2,23 +2,21 @@
 
 import secrets
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import asyncpg
 import msgspec
 from msgspec import Meta
 
-from mediqon.appointments import walk_ins
 from mediqon.appointments.models import SomebodyElse
+from mediqon.appointments.walk_ins import Arrival
 from mediqon.database import Connection, statements
 from mediqon.errors import NotFound
 from mediqon.fields import DoctorIds, Id, Name
-from mediqon.hospitals.calendar import find_practice
 from mediqon.hospitals.slots import local_day
 from mediqon.live.channels import TokenView
-from mediqon.queues import days
-from mediqon.queues.models import DayKey, Priority, QueueState
-from mediqon.queues.orders import Done
+from mediqon.queues.models import DayKey, Facts, Priority, QueueState
+from mediqon.queues.views import outlook_on, token_view
 
 SQL = statements("appointments")
 KEY_BYTES = 16
@@ -75,6 +73,19 @@ class KioskTicket(msgspec.Struct, frozen=True):
     view: TokenView
 
 
+class Ticket(NamedTuple):
+    """Told of one visit at a kiosk; `at`: as of when all who share the day are told."""
+
+    facts: Facts
+    visit_id: int
+    at: datetime
+
+    @property
+    def answer(self) -> KioskTicket:
+        visit = self.facts.visit(self.visit_id)
+        return KioskTicket(visit.code, token_view(outlook_on(self.facts, self.at), visit, stale=False))
+
+
 async def add(conn: Connection, hospital_id: int, asked: NewKiosk) -> Kiosk:
     """Raises NotFound unless every doctor is the hospital's own."""
     ids = list(dict.fromkeys(asked.doctor_ids))
@@ -105,12 +116,10 @@ async def see(conn: Connection, key: str, *, now: datetime) -> asyncpg.Record:
     return row
 
 
-async def walk_in(conn: Connection, key: str, asked: KioskWalkIn, *, now: datetime) -> Done:
-    """Takes in whoever stands at the kiosk. Raises NotFound, QueueClosed or DayFull."""
+async def arrival(conn: Connection, key: str, asked: KioskWalkIn, *, now: datetime) -> Arrival:
+    """What whoever stands at the kiosk asks for, a ticket. Raises NotFound."""
     kiosk = await see(conn, key, now=now)
     if asked.doctor_id not in kiosk["doctor_ids"]:
         raise NotFound("This kiosk has no such doctor.")
-    today = local_day(now, (await find_practice(conn, asked.doctor_id)).timezone)
-    facts = await days.lock(conn, DayKey(asked.doctor_id, today))
-    somebody = SomebodyElse(asked.name or NO_NAME)
-    return await walk_ins.walk_in(conn, facts, somebody, Priority.NORMAL, reason=None, actor=None, now=now)
+    today = DayKey(asked.doctor_id, local_day(now, kiosk["timezone"]))
+    return Arrival(today, SomebodyElse(asked.name or NO_NAME), Priority.NORMAL, None, None, now, Ticket)

@@ -8,9 +8,10 @@ from litestar import Request, Response, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from mediqon.appointments import codes, moving, walk_ins
+from mediqon.appointments import codes, moving
 from mediqon.appointments.booking import Order
 from mediqon.appointments.models import Booking, OwnAppointments, WalkIn
+from mediqon.appointments.walk_ins import Arrival
 from mediqon.auth import idempotency
 from mediqon.auth.access import SECURITY, anyone_known, only
 from mediqon.auth.doors import count_booking
@@ -27,13 +28,13 @@ from mediqon.queues import days
 from mediqon.queues.counter import Counter
 from mediqon.queues.models import DayKey, Facts, Status
 from mediqon.queues.moves import Move
-from mediqon.queues.routes import lock_own
 from mediqon.queues.views import Outlook, appointment, outlook_on
 
 SQL = statements("appointments")
 OWN_MAX = 50
 
 Bookings: TypeAlias = NamedDependency[Counter[Order]]
+Arrivals: TypeAlias = NamedDependency[Counter[Arrival]]
 staff_only = only(Role.DOCTOR, Role.HOSPITAL)
 
 
@@ -81,25 +82,16 @@ async def book(
 
 @post("/appointments/walk-in", guards=[staff_only], security=SECURITY)
 async def walk_in(
-    request: Request[Any, Any, Any], data: JSONBody[WalkIn], actor: Actor, pool: Pool, feed: Feed, now: Now
+    request: Request[Any, Any, Any], data: JSONBody[WalkIn], actor: Actor, feed: Feed, arrivals: Arrivals, now: Now
 ) -> Appointment | Response[bytes]:
     """Takes in somebody who is here without a slot: checked in at once.
 
     404 for a doctor elsewhere; 409 `day_full`, `queue_closed`.
     """
     attempt = await idempotency.attempt(request, actor.id)
-    today = await feed.today(data.doctor_id)
-    async with transaction(pool) as conn:
-        if replay := await idempotency.earlier(conn, attempt, now=now):
-            return replay
-        before = await lock_own(conn, today, actor, feed.known)
-        taken = await walk_ins.walk_in(
-            conn, before, data.patient, data.priority, reason=data.reason, actor=actor, now=now
-        )
-        answer = taken.answer
-        await idempotency.keep(conn, attempt, answer)
-    await feed.publish(taken.facts)
-    return answer
+    arrival = Arrival(await feed.today(data.doctor_id), data.patient, data.priority, data.reason, actor, now)
+    outcome = await arrivals.ask_once(arrival, attempt)
+    return outcome if isinstance(outcome, Replay) else outcome.answer
 
 
 @patch("/appointments/{appointment_id:int}/status", guards=[anyone_known], security=SECURITY)

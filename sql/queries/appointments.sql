@@ -12,13 +12,18 @@ select a.id, a.patient_id, u.name
 from asked a left join users u on u.id = a.account_id and u.disabled_at is null
 order by a.number;
 
--- name: insert_walk_in
--- Takes in somebody who is here. $1 hospital, $2 doctor, $3 day, $4 patient, $5 walk-in number, $6 token, $7 code,
--- $8 priority, $9 reason, $10 due at, $11 now.
-insert into appointments (hospital_id, doctor_id, day, patient_id, issued_by, walk_in, token, code, status, priority,
-                          reason, due_at, place_rule, booked_at, checked_in_at)
-values ($1, $2, $3, $4, $2, $5, $6, $7, 'CHECKED_IN', $8, $9, $10, 'WALK_IN', $11, $11)
-returning id;
+-- name: reserve_walk_ins
+-- Ids for visits of those who are about to be taken in, their patients and their walk-in numbers, in order; each number
+-- holds as long as the day has the version that it was asked for. $1 doctors, $2 days (of equal length).
+with asked as materialized (
+    select number, doctor_id, day, nextval('appointments_id_seq') as id, nextval('users_id_seq') as patient_id,
+           row_number() over (partition by doctor_id, day order by number) as ahead
+    from unnest($1::bigint[], $2::date[]) with ordinality as asked (doctor_id, day, number)
+)
+select a.id, a.patient_id, (q.last_walk_in + a.ahead)::integer as walk_in
+from asked a
+cross join lateral (select * from queues q where q.doctor_id = a.doctor_id and q.day = a.day limit 1) q
+order by a.number;
 
 -- name: transfer_visit
 -- Hands a visit to another doctor; number and label stay its issuer's. $1 appointment, $2 doctor, $3 status.
@@ -70,7 +75,11 @@ select id, name, key, doctor_ids, last_seen_at from kiosks where hospital_id = $
 delete from kiosks where id = $1 and hospital_id = $2 returning id;
 
 -- name: see_kiosk
--- The kiosk of a key, marked as seen. $1 key, $2 now.
-update kiosks set last_seen_at = $2 from hospitals h
-where kiosks.key = $1 and h.id = kiosks.hospital_id
-returning kiosks.name, kiosks.hospital_id, kiosks.doctor_ids, h.name as hospital, h.timezone;
+-- The kiosk of a key, marked as seen, where that was not done just before: many at once do not wait for each other.
+-- $1 key, $2 now.
+with seen as (
+    update kiosks set last_seen_at = $2
+    where key = $1 and (last_seen_at is null or last_seen_at < $2::timestamptz - interval '10 seconds')
+)
+select k.name, k.hospital_id, k.doctor_ids, h.name as hospital, h.timezone
+from kiosks k join hospitals h on h.id = k.hospital_id where k.key = $1;

@@ -23,10 +23,6 @@ on conflict do nothing;
 delete from queues q using unnest($1::bigint[], $2::date[]) as asked (doctor_id, day)
 where q.doctor_id = asked.doctor_id and q.day = asked.day and q.version = 0;
 
--- name: count_walk_in
--- The next walk-in number of the day. $1 doctor, $2 day.
-update queues set last_walk_in = last_walk_in + 1 where doctor_id = $1 and day = $2 returning last_walk_in;
-
 -- name: lock_days
 -- Locks these days until the transaction ends, one by one in their order; a day whose row is not there yet is left out. They
 -- are read afterwards, by a statement of its own: this one may have waited, and joined rows would still be those of before
@@ -164,17 +160,19 @@ with answers as materialized (
     select b.*
     from jsonb_to_recordset($1) as b (
         id bigint, hospital_id bigint, doctor_id bigint, day date, patient_id bigint, name text, phone text, seat integer,
-        token text, code text, reason text, scheduled_at timestamptz, booked_at timestamptz
+        walk_in integer, token text, code text, status visit_status, priority visit_priority, reason text,
+        due_at timestamptz, place_rule place_rule, scheduled_at timestamptz, booked_at timestamptz, checked_in_at timestamptz
     )
     where (doctor_id, day) in (select doctor_id, day from held)
 ), entered as (
     insert into users (id, role, name, phone) overriding system value
     select patient_id, 'patient', name, phone from bookings where name is not null
-), sold as (
-    insert into appointments (id, hospital_id, doctor_id, day, patient_id, issued_by, seat, token, code, status, reason,
-                              scheduled_at, due_at, place_rule, booked_at) overriding system value
-    select id, hospital_id, doctor_id, day, patient_id, doctor_id, seat, token, code, 'BOOKED', reason,
-           scheduled_at, scheduled_at, 'SLOT', booked_at
+), made as (
+    insert into appointments (id, hospital_id, doctor_id, day, patient_id, issued_by, seat, walk_in, token, code, status,
+                              priority, reason, due_at, place_rule, scheduled_at, booked_at, checked_in_at)
+        overriding system value
+    select id, hospital_id, doctor_id, day, patient_id, doctor_id, seat, walk_in, token, code, status, priority, reason,
+           due_at, place_rule, scheduled_at, booked_at, checked_in_at
     from bookings
 ), moved as (
     update appointments a
@@ -202,7 +200,9 @@ with answers as materialized (
     update queues q
     set version = d.version, call_seq = d.call_seq, state = d.state, delay_minutes = d.delay_minutes,
         delayed_at = d.delayed_at, paused_until = d.paused_until, pause_reason = d.pause_reason,
-        shown = coalesce(d.shown, q.shown)
+        shown = coalesce(d.shown, q.shown), last_walk_in = coalesce((
+            select max(b.walk_in) from bookings b where b.doctor_id = d.doctor_id and b.day = d.day
+        ), q.last_walk_in)
     from jsonb_to_recordset($4) as d (
         doctor_id bigint, day date, version bigint, call_seq bigint, state queue_state, delay_minutes smallint,
         delayed_at timestamptz, paused_until timestamptz, pause_reason text, shown jsonb

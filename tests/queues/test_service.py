@@ -14,9 +14,10 @@ import pytest
 
 from builders import Clinic, Server
 from conftest import Clock
-from mediqon.appointments import booking
+from mediqon.appointments import booking, walk_ins
 from mediqon.appointments.booking import Order
 from mediqon.appointments.models import SomebodyElse
+from mediqon.appointments.walk_ins import Arrival
 from mediqon.auth import idempotency
 from mediqon.auth.idempotency import Attempt, Replay
 from mediqon.auth.models import Actor, Role
@@ -25,7 +26,7 @@ from mediqon.errors import NotFound
 from mediqon.live.feed import Feed
 from mediqon.queues import days, learning, moves, undo
 from mediqon.queues.counter import Counter
-from mediqon.queues.models import DayKey, Facts, Status
+from mediqon.queues.models import DayKey, Facts, Priority, Status
 from mediqon.queues.moves import Move, NextCall
 from mediqon.queues.orders import Done, Told
 from mediqon.queues.writing import save, save_current
@@ -51,6 +52,7 @@ class Process:
     def __init__(self, server: Server, clinic: Clinic, pool: Pool, clock: Clock) -> None:
         self.feed = Feed(pool, server.settings.redis_url, "test", clock)
         self.bookings = Counter(pool, self.feed, booking.plan, status=201)
+        self.arrivals = Counter(pool, self.feed, walk_ins.plan, status=201)
         self.moves = Counter(pool, self.feed, moves.plan)
         self.clock, self.day = clock, DayKey(clinic.doctor_id, clock.now.date())
         self.actor = Actor(
@@ -64,6 +66,12 @@ class Process:
         told = await self.bookings.ask(self.order(name))
         assert isinstance(told, Done)
         return told
+
+    async def walk_in(self, name: str = "Any") -> Told:
+        somebody = SomebodyElse(name, "+91 98450 12345")
+        return await self.arrivals.ask(
+            Arrival(self.day, somebody, Priority.PRIORITY, "fever", self.actor, self.clock.now)
+        )
 
     async def move(self, visit_id: int, to: Status) -> Told:
         return await self.moves.ask(self.step(visit_id, to))
@@ -101,15 +109,19 @@ async def counted(pool: Pool) -> AsyncGenerator[list[str]]:
         conn.remove_query_logger(hear)
 
 
-async def test_on_a_known_day_a_booking_takes_two_statements_and_a_move_or_a_call_one(
+async def test_on_a_known_day_a_booking_or_a_walk_in_takes_two_statements_and_a_move_or_a_call_one(
     process: Process, pool: Pool
 ) -> None:
     for _ in range(2):  # the first time the driver asks PostgreSQL about its types
         visit = (await process.book()).visit_id
+        await process.walk_in()
         await process.move(visit, Status.CHECKED_IN)
         await process.call_next()
     async with counted(pool) as said:
         visit = (await process.book()).visit_id
+    assert len(said) == 2, said
+    async with counted(pool) as said:
+        await process.walk_in()
     assert len(said) == 2, said
     async with counted(pool) as said:
         await process.move(visit, Status.CHECKED_IN)
@@ -117,6 +129,22 @@ async def test_on_a_known_day_a_booking_takes_two_statements_and_a_move_or_a_cal
     async with counted(pool) as said:
         await process.call_next()
     assert len(said) == 1, said
+
+
+async def test_walk_ins_at_once_are_versions_of_their_own_and_told_as_they_are_stored(
+    process: Process, pool: Pool
+) -> None:
+    before = (await process.walk_in()).facts
+    told = await asyncio.gather(*(process.walk_in(f"Walker {number}") for number in range(6)))
+    latest = max((each.facts for each in told), key=lambda facts: facts.version)
+    assert latest.version == before.version + 6
+    async with reading(pool) as conn:
+        assert await days.look(conn, process.day) == msgspec.structs.replace(latest, told_at=None)
+        rows = await conn.fetch(MOVES, before.version)
+        phones = await conn.fetch("select distinct phone from users where name like 'Walker %'")
+    assert [row["queue_version"] for row in rows] == [*range(before.version + 1, latest.version + 1)]
+    assert [row["appointment_id"] for row in rows] == [visit.id for visit in latest.visits[-6:]]
+    assert [row["phone"] for row in phones] == ["+91 98450 12345"]
 
 
 async def test_moves_of_one_day_at_once_are_versions_of_their_own_and_all_are_told_once(
