@@ -174,6 +174,8 @@ with answers as materialized (
     select id, hospital_id, doctor_id, day, patient_id, doctor_id, seat, walk_in, token, code, status, priority, reason,
            due_at, place_rule, scheduled_at, booked_at, checked_in_at
     from bookings
+), numbered as materialized (
+    select doctor_id, day, max(walk_in) as last from bookings where walk_in is not null group by doctor_id, day
 ), moved as (
     update appointments a
     set status = v.status, priority = v.priority, due_at = v.due_at, place_rule = v.place_rule,
@@ -201,7 +203,7 @@ with answers as materialized (
     set version = d.version, call_seq = d.call_seq, state = d.state, delay_minutes = d.delay_minutes,
         delayed_at = d.delayed_at, paused_until = d.paused_until, pause_reason = d.pause_reason,
         shown = coalesce(d.shown, q.shown), last_walk_in = coalesce((
-            select max(b.walk_in) from bookings b where b.doctor_id = d.doctor_id and b.day = d.day
+            select n.last from numbered n where n.doctor_id = d.doctor_id and n.day = d.day
         ), q.last_walk_in)
     from jsonb_to_recordset($4) as d (
         doctor_id bigint, day date, version bigint, call_seq bigint, state queue_state, delay_minutes smallint,
