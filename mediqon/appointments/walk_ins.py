@@ -1,6 +1,6 @@
 """Taking in those who are here without an appointment, together. Refusals are told to each alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -35,6 +35,14 @@ class Arrival(NamedTuple):
     told: Callable[[Facts, int, datetime], Told] = Done
 
 
+class Newcomer(NamedTuple):
+    """Somebody who is about to be taken in, under this walk-in number of the day."""
+
+    order: Arrival
+    number: int
+    visit: Visit
+
+
 async def plan(conn: Connection, orders: Sequence[Arrival], days: Days, *, sure: bool) -> Plan:
     """What to write to take each in, in order; a refusal stands in the place of the one refused. Always `sure`.
 
@@ -43,24 +51,24 @@ async def plan(conn: Connection, orders: Sequence[Arrival], days: Days, *, sure:
     """
     taken = await days.take({order.key for order in orders})
     now = max(order.now for order in orders)
-    outcomes: list[Told | Problem | None] = [_refusal(order, taken.get(order.key)) for order in orders]
-    welcome = [place for place, refusal in enumerate(outcomes) if refusal is None]
-    entered: dict[int, Visit] = {}
-    entries: list[dict[str, object]] = []
+    refusals = [_refusal(order, taken.get(order.key)) for order in orders]
+    welcome = [order for order, refusal in zip(orders, refusals, strict=True) if refusal is None]
+    drafts = iter(await _drafts(conn, welcome, taken))
+    outcomes = [refusal or next(drafts) for refusal in refusals]
+    newcomers = [each for each in outcomes if isinstance(each, Newcomer)]
     steps: dict[DayKey, list[Step]] = {}
-    for place, row in zip(welcome, await _reserved(conn, [orders[place] for place in welcome]), strict=True):
-        order, facts = orders[place], taken[orders[place].key]
-        if row["walk_in"] > facts.settings.walk_ins_per_day:
-            outcomes[place] = DayFull("No more walk-ins are taken in today.")
-            continue
-        visit = entered[place] = _visit(order, facts, row)
-        entries.append(entry(visit, facts, order.somebody, walk_in=row["walk_in"]))
+    for order, _, visit in newcomers:
         change = Change(verb="walk_in", after=visit, actor=order.actor or holder(visit.patient_id))
         steps.setdefault(order.key, []).append(Step([change]))
     written = {key: writing.written(taken[key], *each, actor=None, now=now) for key, each in steps.items()}
-    for place, visit in entered.items():
-        outcomes[place] = orders[place].told(written[orders[place].key].facts, visit.id, now)
-    return Plan([each for each in outcomes if each is not None], [*written.values()], entries)
+    return Plan(
+        [
+            each.order.told(written[each.order.key].facts, each.visit.id, now) if isinstance(each, Newcomer) else each
+            for each in outcomes
+        ],
+        [*written.values()],
+        [entry(visit, taken[order.key], order.somebody, walk_in=number) for order, number, visit in newcomers],
+    )
 
 
 def _refusal(order: Arrival, facts: Facts | None) -> Problem | None:
@@ -74,9 +82,18 @@ def _refusal(order: Arrival, facts: Facts | None) -> Problem | None:
     return QueueClosed() if facts.state is QueueState.CLOSED else None
 
 
-async def _reserved(conn: Connection, orders: Sequence[Arrival]) -> Sequence[asyncpg.Record]:
+async def _drafts(
+    conn: Connection, orders: Sequence[Arrival], taken: Mapping[DayKey, Facts]
+) -> list[Newcomer | DayFull]:
     keys = [order.key for order in orders]
-    return await conn.fetch(SQL.reserve_walk_ins, *zip(*keys, strict=True)) if keys else []
+    rows = await conn.fetch(SQL.reserve_walk_ins, *zip(*keys, strict=True)) if keys else []
+    return [_draft(order, taken[order.key], row) for order, row in zip(orders, rows, strict=True)]
+
+
+def _draft(order: Arrival, facts: Facts, row: asyncpg.Record) -> Newcomer | DayFull:
+    if row["walk_in"] > facts.settings.walk_ins_per_day:
+        return DayFull("No more walk-ins are taken in today.")
+    return Newcomer(order, row["walk_in"], _visit(order, facts, row))
 
 
 def _visit(order: Arrival, facts: Facts, row: asyncpg.Record) -> Visit:
