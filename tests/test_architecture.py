@@ -39,6 +39,7 @@ PURE = {
     "mediqon.live.channels",
     "mediqon.live.frames",
     "mediqon.live.hub",
+    "mediqon.live.news",
     "mediqon.live.traffic",
 }
 WITH_BOUNDS = {"mediqon.hospitals.models", "mediqon.fields"}
