@@ -39,7 +39,7 @@ class Post:
             while True:
                 await self._news.wait()
                 self._news.clear()
-                batch, self._due = self._due, []
+                batch, self._due = [each for each in self._due if not each[1].done()], []  # done: given up waiting
                 await self._exchange(connection, batch)
         finally:
             await connection.disconnect(nowait=True)

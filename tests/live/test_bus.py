@@ -15,7 +15,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from mediqon.live.bus import SUBSCRIBE_SECONDS, Bus
+from mediqon.live.bus import PUBLISH_SECONDS, SUBSCRIBE_SECONDS, Bus
 from mediqon.live.cluster import Shard
 from mediqon.settings import Settings
 from wire import wire_to
@@ -236,3 +236,21 @@ async def test_a_message_that_redis_refuses_costs_no_other_one(servers: Settings
                 await until(lambda: len(heard) == 3)
         finally:
             await redis.execute_command("ACL", "deluser", name)
+
+
+async def test_what_nobody_waits_for_any_more_is_not_sent_when_redis_is_back(servers: Settings) -> None:
+    there, name, heard = Path(unquote(urlsplit(servers.redis_url).path)), uuid4().hex, list[tuple[str, bytes]]()
+    async with wire_to(there) as (wire, directory):
+        url = servers.redis_url.replace(there.parent.as_posix(), directory.as_posix())
+        async with a_bus(servers.redis_url, heard) as listener, a_bus(url, []) as bus:
+            await listener.subscribe(name)
+            wire.fall_silent()
+            under_way = asyncio.create_task(bus.publish({name: b"under way"}))
+            await asyncio.sleep(PUBLISH_SECONDS / 10)
+            await bus.publish({name: b"given up"})
+            await under_way
+            wire.mend()
+            await until(lambda: bus.healthy)
+            await bus.publish({name: b"new"})
+            await until(lambda: (name, b"new") in heard)
+    assert (name, b"given up") not in heard
