@@ -39,6 +39,7 @@ PURE = {
     "mediqon.live.channels",
     "mediqon.live.frames",
     "mediqon.live.hub",
+    "mediqon.live.news",
     "mediqon.live.traffic",
 }
 WITH_BOUNDS = {"mediqon.hospitals.models", "mediqon.fields"}
@@ -116,7 +117,8 @@ def test_only_the_bus_and_the_command_line_speak_to_redis() -> None:
     for module, path in MODULES.items():
         if any(name.split(".")[0] == "redis" for name in imported(path)):
             assert module in {
-                *("mediqon.live.bus", "mediqon.live.cluster", "mediqon.auth.throttle", "mediqon.checkup"),
+                *("mediqon.live.bus", "mediqon.live.post", "mediqon.live.cluster"),
+                *("mediqon.auth.throttle", "mediqon.checkup"),
                 "mediqon.embedded_valkey",
             }, module
 

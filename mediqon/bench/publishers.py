@@ -62,6 +62,7 @@ class Bulletin:
         now = datetime.now(UTC)
         self._channels = [day_channel(installation, each.key).encode() for each in facts]
         self._days = [_encoded(each) for each in facts]
+        self._news = [news.hear(news.tell(each)) for each in facts]
         self._frames = [public_frame(Outlook(each, now)) for each in facts]
         self._socket = _redis(redis_url)
         self.idle = True
@@ -72,9 +73,12 @@ class Bulletin:
     def publish(self, day: int) -> None:
         now, frame = datetime.now(UTC), self._frames[day]
         self._frames[day] = frame = msgspec.structs.replace(frame, version=frame.version + 1)
-        drawn = news.drawn(now, Frame.of(frame, now).bytes)
-        message = msgspec.msgpack.encode(self._days[day] | {"version": frame.version, "told_at": now} | drawn)
-        self._socket.sendall(_command(b"PUBLISH", self._channels[day], message))
+        encoded = msgspec.msgpack.encode(self._days[day] | {"version": frame.version, "told_at": now})
+        public = Frame.of(frame, now).bytes
+        told = msgspec.structs.replace(
+            self._news[day], version=frame.version, encoded=encoded, drawn_at=now, public=public
+        )
+        self._socket.sendall(_command(b"PUBLISH", self._channels[day], msgspec.msgpack.encode(told)))
 
     def heed(self, fd: int) -> None:
         """How many processes have heard it. Raises RuntimeError when Redis refuses."""

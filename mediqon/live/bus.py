@@ -9,14 +9,15 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Any, cast
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+
+from mediqon.live.post import LOST, Post
 
 log = logging.getLogger(__name__)
 
@@ -26,15 +27,12 @@ ECHO_EVERY_SECONDS = 0.5
 SILENT_SECONDS = 2.0
 RECONNECT_SECONDS = (0.1, 2.0)
 CONNECT_SECONDS = 2.0
-PUBLISHES_AT_ONCE = 512
 SLICE_SECONDS = 0.002
 """Of taking in what has arrived at a stretch, before the process does other work."""
 
-LOST = (RedisError, OSError, TimeoutError)
-
 
 class Bus:
-    """One pub/sub connection per process, supervised; `healthy` says whether it hears itself."""
+    """Two connections per process, to listen and to send, supervised; `healthy` says whether it hears itself."""
 
     _PUBLISH = "PUBLISH"
 
@@ -51,9 +49,9 @@ class Bus:
             socket_connect_timeout=CONNECT_SECONDS,
             socket_timeout=None,  # bounded here: redis-py's own bound can swallow a cancellation
             retry=Retry(NoBackoff(), 0, supported_errors=()),  # else it connects again before it says what failed
-            max_connections=PUBLISHES_AT_ONCE,
             protocol=2,  # in RESP3 redis-py writes each message out for a log that nobody keeps
         )
+        self._post = Post(self._PUBLISH)
         self._deliver = deliver
         self._echo = echo
         self._wanted = Counter[str]()
@@ -101,7 +99,7 @@ class Bus:
             return
         try:
             async with asyncio.timeout(PUBLISH_SECONDS):
-                await self._send(messages)
+                await self._post.send(messages)
         except LOST as error:
             self._lose(error)
 
@@ -138,12 +136,6 @@ class Bus:
     async def _ask_no_more(self, pubsub: PubSub, channels: Sequence[str]) -> None:
         await pubsub.unsubscribe(*channels)
 
-    async def _send(self, messages: Mapping[str, bytes]) -> None:
-        pipeline = self._redis.pipeline(transaction=False)
-        for channel, payload in messages.items():
-            pipeline.execute_command(self._PUBLISH, channel, payload)
-        await pipeline.execute()
-
     def _lose(self, error: BaseException) -> None:
         if self.healthy:
             log.warning("Redis is away, the version sweep takes over: %r", error)
@@ -164,14 +156,16 @@ class Bus:
             await asyncio.sleep(delay)
 
     async def _hear(self) -> None:
-        """Subscribes to everything wanted and listens until Redis fails or falls silent."""
-        async with self._redis.pubsub() as pubsub:
+        """Subscribes to everything wanted, listens and sends until Redis fails or falls silent."""
+        async with self._redis.pubsub() as pubsub, aclosing(self._redis.client()) as sender:
             async with asyncio.timeout(CONNECT_SECONDS):
                 await self._ask_for_echo(pubsub)
+                await sender.initialize()
             for confirmed in self._confirmed.values():
                 confirmed.clear()
             self._told, self._changed = set(), set(self._confirmed)
-            tasks = [asyncio.create_task(work) for work in (self._tell(pubsub), self._beat(), self._pump(pubsub))]
+            works = (self._tell(pubsub), self._beat(), self._pump(pubsub), self._post.carry(sender.connection))
+            tasks = [asyncio.create_task(work) for work in works]
             try:
                 await asyncio.gather(*tasks)
             finally:
@@ -184,7 +178,7 @@ class Bus:
             self._news.set()
             with suppress(*LOST):
                 async with asyncio.timeout(PUBLISH_SECONDS):
-                    await self._send({self._echo: repr(time.monotonic()).encode()})
+                    await self._post.send({self._echo: repr(time.monotonic()).encode()})
             await asyncio.sleep(ECHO_EVERY_SECONDS)
 
     async def _pump(self, pubsub: PubSub) -> None:

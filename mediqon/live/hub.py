@@ -1,7 +1,7 @@
 """Who watches which day in this process, and the current frame of each. Knows nothing of Redis or PostgreSQL."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from datetime import date, datetime
 from functools import cached_property
 from typing import Protocol
@@ -10,8 +10,9 @@ import msgspec
 
 from mediqon.live.channels import Close, DeskFrame, QueueFrame
 from mediqon.live.frames import Opcode, frame
+from mediqon.live.news import News
 from mediqon.live.traffic import TRAFFIC
-from mediqon.queues.models import DayKey, Facts, Visit
+from mediqon.queues.models import DayKey, Facts
 from mediqon.queues.views import Outlook, desk_frame, public_frame, token_view
 
 ETAG_BYTES = 12
@@ -117,7 +118,7 @@ class Audience:
         served = self._served
         self._served = min(served + most, len(self._due))
         TRAFFIC.frames_sent += self._served - served
-        current, doctor_id, watchers = self.frame, self._topic.facts.doctor_id, self.watchers
+        current, doctor_id, watchers = self.frame, self._topic.key.doctor_id, self.watchers
         for watcher in self._due[served : self._served]:
             if watcher in watchers:
                 watcher.deliver(doctor_id, current)
@@ -132,21 +133,33 @@ class Topic:
 
     def __init__(self, facts: Facts, now: datetime) -> None:
         self.key, self.used_at = facts.key, now
-        self.codes: dict[str, Visit] = {}
         self.audiences = {"public": Audience(self, public_frame), "desk": Audience(self, desk_frame)}
         self.renew(facts, now)
 
-    def renew(self, facts: Facts, now: datetime, drawn: Frame | None = None) -> list[Audience]:
-        """Takes in another state or another time; returns the audiences that have something new to see.
+    def renew(self, facts: Facts, now: datetime) -> list[Audience]:
+        """Takes in another state or another time; returns the audiences that have something new to see."""
+        self._facts: Facts | News = facts
+        self.version, self.codes = facts.version, frozenset(visit.code for visit in facts.visits)
+        return self._show(now, None)
 
-        `drawn`: the public frame of that state at that time, where it is here already.
-        """
-        self.facts, self.now = facts, now
+    def hear(self, news: News, drawn_at: datetime) -> list[Audience]:
+        """The same for a state that has come with its public frame."""
+        self._facts = news
+        self.version, self.codes = news.version, news.codes
+        return self._show(drawn_at, Frame(news.public))
+
+    def _show(self, now: datetime, drawn: Frame | None) -> list[Audience]:
+        self.now = now
         self._outlook: Outlook | None = None
         self._pages: dict[tuple[str, bool], Page] = {}
-        self.codes = {visit.code: visit for visit in facts.visits}
         frames = {"public": drawn}
         return [audience for name, audience in self.audiences.items() if audience.renew(frames.get(name))]
+
+    @property
+    def facts(self) -> Facts:
+        if isinstance(self._facts, News):
+            self._facts = self._facts.facts
+        return self._facts
 
     @property
     def outlook(self) -> Outlook:
@@ -168,9 +181,10 @@ class Topic:
         return self.audiences["desk"].frame
 
     def page(self, code: str, *, stale: bool) -> Page:
-        """What the holder of a public code of this day sees. Raises KeyError."""
+        """What the holder of a public code of this day sees. It is one of its `codes`."""
         if (code, stale) not in self._pages:
-            view = token_view(self.outlook, self.codes[code], stale=stale)
+            visit = next(visit for visit in self.facts.visits if visit.code == code)
+            view = token_view(self.outlook, visit, stale=stale)
             self._pages[code, stale] = Page(msgspec.json.encode(view))
         return self._pages[code, stale]
 
@@ -188,28 +202,32 @@ class Hub:
         self._days: dict[int, dict[date, Topic]] = {}
         self._codes: dict[str, DayKey] = {}
 
-    def accept(self, facts: Facts, now: datetime, drawn: Frame | None = None) -> Topic:
-        """Takes in the state of a day unless a newer one is here already: a screen never goes back in time.
-
-        `drawn`: its public frame, where another process has drawn it as of `now`.
-        """
-        key = facts.key
-        topic = self.topic(key)
-        known = topic.codes if topic else {}
+    def accept(self, facts: Facts, now: datetime) -> Topic:
+        """Takes in the state of a day unless a newer one is here already: a screen never goes back in time."""
+        topic = self.topic(facts.key)
         if topic is None:
             topic = self._days.setdefault(facts.doctor_id, {})[facts.day] = Topic(facts, now)
-        elif facts.version > topic.facts.version:
-            self._show(topic, facts, now, drawn)
-        self._codes.update(dict.fromkeys(topic.codes, key))
-        self._drop(known.keys() - topic.codes.keys(), key)
+            self._find(topic, frozenset())
+        elif facts.version > topic.version:
+            known = topic.codes
+            self._send_all(topic.renew(facts, now))
+            self._find(topic, known)
         return topic
+
+    def hear(self, news: News, drawn_at: datetime) -> None:
+        """The same for a day that is held, with the public frame as another process has drawn it as of `drawn_at`."""
+        topic = self._days[news.doctor_id][news.day]
+        if news.version > topic.version:
+            known = topic.codes
+            self._send_all(topic.hear(news, drawn_at))
+            self._find(topic, known)
 
     def tick(self, topic: Topic, now: datetime) -> None:
         """Expected times move with the clock: renders the day anew and sends only what changed on screen."""
-        self._show(topic, topic.facts, now)
+        self._send_all(topic.renew(topic.facts, now))
 
-    def _show(self, topic: Topic, facts: Facts, now: datetime, drawn: Frame | None = None) -> None:
-        for audience in topic.renew(facts, now, drawn):
+    def _send_all(self, audiences: Iterable[Audience]) -> None:
+        for audience in audiences:
             self._send(audience)
 
     def topic(self, key: DayKey) -> Topic | None:
@@ -243,6 +261,11 @@ class Hub:
         if not self._days.get(key.doctor_id):
             self._days.pop(key.doctor_id, None)
         self._drop(topic.codes if topic else (), key)
+
+    def _find(self, topic: Topic, known: Set[str]) -> None:
+        """Its codes are to be found here from now on, and no longer those that it alone had before."""
+        self._codes.update(dict.fromkeys(topic.codes, topic.key))
+        self._drop(known - topic.codes, topic.key)
 
     def _drop(self, codes: Iterable[str], key: DayKey) -> None:
         """A visit that has gone to another day stands there by now."""

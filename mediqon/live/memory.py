@@ -18,7 +18,7 @@ from mediqon.live import news
 from mediqon.live.channels import day_channel
 from mediqon.live.cluster import open_bus
 from mediqon.live.fanout import FanOut
-from mediqon.live.hub import Frame, Hub, Topic
+from mediqon.live.hub import Hub, Topic
 from mediqon.live.traffic import TRAFFIC
 from mediqon.queues import days
 from mediqon.queues.models import DayKey, Facts
@@ -75,13 +75,13 @@ class Memory:
     def _told(self, facts: Facts) -> bytes:
         """What others are told: with the public frame, where screens of this process have just had it drawn."""
         topic = self.hub.topic(facts.key)
-        frame = topic.drawn if topic and topic.facts.version == facts.version else None
+        frame = topic.drawn if topic and topic.version == facts.version else None
         return news.tell(facts, topic.now, frame.bytes) if topic and frame else news.tell(facts)
 
     def known(self, key: DayKey) -> Facts | None:
         """The latest this process has seen of a day, which others may have changed since."""
         topic, recent = self.hub.topic(key), self._recent(key)
-        return topic.facts if topic and (recent is None or topic.facts.version > recent.version) else recent
+        return topic.facts if topic and (recent is None or topic.version > recent.version) else recent
 
     def where(self, visit_id: int) -> DayKey | None:
         """The day on which this process last saw a visit, if it has; it may have gone elsewhere since."""
@@ -164,14 +164,14 @@ class Memory:
 
     def _hear(self, channel: str, message: bytes) -> None:
         try:
-            head = news.head(message)
-            topic = self.hub.topic(head.key)
-            if topic is None or head.version > topic.facts.version:
-                facts, drawn_at = news.facts(message), topic and head.drawn(topic.now, self._clock())
+            heard = news.hear(message)
+            topic = self.hub.topic(heard.key)
+            if topic is None or heard.version > topic.version:
+                drawn_at = topic and heard.drawn(topic.now, self._clock())
                 if drawn_at:
-                    self.hub.accept(facts, drawn_at, Frame(head.public))
+                    self.hub.hear(heard, drawn_at)
                 else:
-                    self._take(facts)
+                    self._take(heard.facts)
         except msgspec.DecodeError as error:
             log.warning("unreadable message on %s: %s", channel, error)
 
@@ -209,7 +209,7 @@ class Memory:
 
     def _is_behind(self, doctor_id: int, day: date, version: int) -> bool:
         topic = self.hub.topic(DayKey(doctor_id, day))
-        return topic is not None and version > topic.facts.version
+        return topic is not None and version > topic.version
 
     async def _sweep_zones(self) -> None:
         """Another process may have been told of a hospital's new timezone."""

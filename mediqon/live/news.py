@@ -17,12 +17,16 @@ SHAPE = hashlib.blake2b(repr(msgspec.json.schema_components([Facts, QueueFrame])
 
 
 class News(msgspec.Struct, frozen=True):
-    """What can be known of a message before its facts are read."""
+    """A day at one version. What its facts say besides is read when somebody asks, which most often nobody does."""
 
     doctor_id: int
     day: date
     version: int
-    shape: str = ""
+    codes: frozenset[str]
+    """Of everybody who has a visit on this day."""
+    encoded: bytes
+    """The facts."""
+    shape: str = SHAPE
     drawn_at: datetime | None = None
     public: bytes = b""
     """The public frame of this state at `drawn_at`."""
@@ -30,6 +34,11 @@ class News(msgspec.Struct, frozen=True):
     @property
     def key(self) -> DayKey:
         return DayKey(self.doctor_id, self.day)
+
+    @property
+    def facts(self) -> Facts:
+        """Decodes them. Raises msgspec.DecodeError."""
+        return msgspec.msgpack.decode(self.encoded, type=Facts)
 
     def drawn(self, shown: datetime, now: datetime) -> datetime | None:
         """As of when it was drawn, if screens that show what was at `shown` may be sent it: times never go back."""
@@ -39,21 +48,12 @@ class News(msgspec.Struct, frozen=True):
 
 def tell(facts: Facts, drawn_at: datetime | None = None, public: bytes = b"") -> bytes:
     """The message that carries these facts and, where it has been drawn, their public frame."""
-    if drawn_at is None:
-        return msgspec.msgpack.encode(facts)
-    return msgspec.msgpack.encode(msgspec.structs.asdict(facts) | drawn(drawn_at, public))
+    codes = frozenset(visit.code for visit in facts.visits)
+    encoded = msgspec.msgpack.encode(facts)
+    news = News(facts.doctor_id, facts.day, facts.version, codes, encoded, drawn_at=drawn_at, public=public)
+    return msgspec.msgpack.encode(news)
 
 
-def drawn(at: datetime, public: bytes) -> dict[str, object]:
-    """What a message says besides the facts."""
-    return {"shape": SHAPE, "drawn_at": at, "public": public}
-
-
-def head(message: bytes) -> News:
+def hear(message: bytes) -> News:
     """What a message brings. Raises msgspec.DecodeError."""
     return msgspec.msgpack.decode(message, type=News)
-
-
-def facts(message: bytes) -> Facts:
-    """All of it. Raises msgspec.DecodeError."""
-    return msgspec.msgpack.decode(message, type=Facts)

@@ -15,7 +15,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from mediqon.live.bus import SUBSCRIBE_SECONDS, Bus
+from mediqon.live.bus import PUBLISH_SECONDS, SUBSCRIBE_SECONDS, Bus
 from mediqon.live.cluster import Shard
 from mediqon.settings import Settings
 from wire import wire_to
@@ -198,3 +198,59 @@ async def test_a_process_that_cannot_publish_goes_on_within_its_budget(servers: 
                 await bus.publish({"anything": b""})
                 await bus.publish({"anything": b""})
             assert not bus.healthy
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+async def test_what_is_published_at_the_same_time_goes_together_and_arrives_in_order(
+    servers: Settings, sharded: bool
+) -> None:
+    name, heard, messages = uuid4().hex, list[tuple[str, bytes]](), [b"%d" % number for number in range(200)]
+    async with (
+        a_bus(servers.redis_url, heard, sharded=sharded) as bus,
+        Redis.from_url(servers.redis_url, decode_responses=True) as redis,
+    ):
+        await bus.subscribe(name)
+        before = (await redis.info("stats"))["total_reads_processed"]
+        await asyncio.gather(*(bus.publish({name: each}) for each in messages))
+        reads = (await redis.info("stats"))["total_reads_processed"] - before
+        await until(lambda: len(heard) == len(messages))
+    assert heard == [(name, each) for each in messages]
+    assert reads < len(messages) / 4
+
+
+async def test_a_message_that_redis_refuses_costs_no_other_one(servers: Settings) -> None:
+    name, heard = uuid4().hex, list[tuple[str, bytes]]()
+    rights = (f"setuser {name} on >secret +@all resetchannels &echo:* &{name}").split()
+    async with Redis.from_url(servers.redis_url) as redis:
+        await redis.execute_command("ACL", *rights)
+        try:
+            url = urlsplit(servers.redis_url)
+            limited = url._replace(netloc=f"{name}:secret@{url.netloc.rpartition('@')[2]}").geturl()
+            async with a_bus(limited, heard) as bus:
+                await bus.subscribe(name)
+                await asyncio.gather(*(bus.publish({channel: b"news"}) for channel in (name, "forbidden", name)))
+                await until(lambda: len(heard) == 2)
+                assert not bus.healthy  # until it hears itself
+                await until(lambda: bus.healthy)
+                await bus.publish({name: b"news"})
+                await until(lambda: len(heard) == 3)
+        finally:
+            await redis.execute_command("ACL", "deluser", name)
+
+
+async def test_what_nobody_waits_for_any_more_is_not_sent_when_redis_is_back(servers: Settings) -> None:
+    there, name, heard = Path(unquote(urlsplit(servers.redis_url).path)), uuid4().hex, list[tuple[str, bytes]]()
+    async with wire_to(there) as (wire, directory):
+        url = servers.redis_url.replace(there.parent.as_posix(), directory.as_posix())
+        async with a_bus(servers.redis_url, heard) as listener, a_bus(url, []) as bus:
+            await listener.subscribe(name)
+            wire.fall_silent()
+            under_way = asyncio.create_task(bus.publish({name: b"under way"}))
+            await asyncio.sleep(PUBLISH_SECONDS / 10)
+            await bus.publish({name: b"given up"})
+            await under_way
+            wire.mend()
+            await until(lambda: bus.healthy)
+            await bus.publish({name: b"new"})
+            await until(lambda: (name, b"new") in heard)
+    assert (name, b"given up") not in heard

@@ -2,12 +2,15 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from day import a_day, a_visit
+from mediqon.live import news
 from mediqon.live.channels import DeskFrame, QueueFrame
 from mediqon.live.hub import Audience, Frame, Hub, Topic
+from mediqon.live.news import News
 from mediqon.queues.models import DayKey, Facts, PlaceRule
 from mediqon.queues.views import Outlook, public_frame
 
@@ -33,6 +36,12 @@ class Screen:
         self.seen.append(frame.view)
 
     def close(self, code: int) -> None: ...
+
+
+def heard(facts: Facts) -> News:
+    """What another process tells that has just drawn these."""
+    drawn = Frame.of(public_frame(Outlook(facts, NOW)), NOW)
+    return news.hear(news.tell(facts, NOW, drawn.bytes))
 
 
 def at_once(audience: Audience) -> None:
@@ -83,13 +92,26 @@ def test_what_has_been_drawn_elsewhere_is_sent_as_it_is_and_stands_until_it_woul
     hub, screen = Hub(at_once), Screen()
     topic = hub.accept(queue(1), NOW)
     topic.audiences["public"].watchers.add(screen)
-    drawn = Frame.of(public_frame(Outlook(queue(2, visits=2), NOW)), NOW)
-    hub.accept(queue(2, visits=2), NOW, Frame(drawn.bytes))
-    hub.accept(queue(1), NOW, Frame(b"of an older state"))
+    drawn = heard(queue(2, visits=2))
+    hub.hear(drawn, NOW)
+    hub.hear(heard(queue(1)), NOW)
     hub.tick(topic, NOW)
-    assert (topic.public.bytes, screen.seen) == (drawn.bytes, [drawn.view])
+    assert (topic.public.bytes, screen.seen) == (drawn.public, [Frame(drawn.public).view])
     hub.tick(topic, NOW + timedelta(minutes=30))
     assert len(screen.seen) == 2
+
+
+def test_what_a_frame_does_not_show_is_read_only_when_it_is_asked_for() -> None:
+    hub, screen = Hub(at_once), Screen()
+    topic = hub.accept(queue(1), NOW)
+    topic.audiences["public"].watchers.add(screen)
+    unreadable = msgspec.structs.replace(heard(queue(2)), encoded=b"")
+    hub.hear(unreadable, NOW)
+    hub.hear(heard(queue(3, visits=3)), NOW)
+    assert [frame.version for frame in screen.seen] == [2, 3]
+    assert hub.day_of("code3") == KEY
+    assert [visit.code for visit in topic.facts.visits] == ["code1", "code2", "code3"]
+    assert b'"token":"A-003"' in topic.page("code3", stale=False).bytes
 
 
 @given(st.lists(st.tuples(st.integers(0, 7), st.sampled_from(("come", "go", "change", "serve"))), max_size=60))

@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,8 +11,10 @@ from redis.asyncio import Redis
 
 from builders import Asker, Clinic, Server
 from conftest import Clock, serving
+from day import a_day
 from mediqon.database import connection
 from mediqon.live import news
+from mediqon.live.news import News
 from mediqon.live.traffic import TRAFFIC
 from mediqon.queues.views import JUST_TOLD
 
@@ -89,10 +92,10 @@ async def test_a_day_that_a_program_of_another_version_tells_of_is_read_within_a
         await screen.version(1)
         async with connection(server.settings) as conn:
             await conn.execute("update queues set version = 2 where doctor_id = $1", clinic.doctor_id)
-        unknown = {"doctor_id": clinic.doctor_id, "day": NINE.date(), "version": 2}
+        told = News(clinic.doctor_id, NINE.date(), 2, frozenset(), msgspec.msgpack.encode({}), "another", NINE, b"{}")
         async with Redis.from_url(server.settings.redis_url) as redis:
             (channel,) = await redis.pubsub_channels("mediqon:*:day:*")
-            await redis.publish(channel, msgspec.msgpack.encode(unknown | news.drawn(NINE, b"{}")))
+            await redis.publish(channel, msgspec.msgpack.encode(told))
         assert (await screen.version(2))["tokens"][0]["token"] == "A-W01"
 
 
@@ -109,7 +112,7 @@ async def test_a_day_that_a_program_of_another_version_tells_of_is_read_within_a
     ],
 )
 def test_a_frame_is_sent_on_where_it_is_no_step_back(
-    said: dict[str, object], shown: datetime, now: datetime, sent: bool
+    said: dict[str, Any], shown: datetime, now: datetime, sent: bool
 ) -> None:
-    message = {"doctor_id": 1, "day": date(2026, 11, 23), "version": 1} | news.drawn(NINE, b"{}") | said
-    assert news.head(msgspec.msgpack.encode(message)).drawn(shown, now) == (NINE if sent else None)
+    told = news.hear(news.tell(a_day(1), NINE, b"{}"))
+    assert msgspec.structs.replace(told, **said).drawn(shown, now) == (NINE if sent else None)
