@@ -1,5 +1,6 @@
 """Devices that people hold: each a fresh window of a real Chromium, which must stay quiet and ask nobody else."""
 
+import asyncio
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ DESKTOP: ViewportSize = {"width": 1280, "height": 720}
 UHD: ViewportSize = {"width": 3840, "height": 2160}
 LYING_PHONE: ViewportSize = {"width": 844, "height": 390}
 PORTRAIT: ViewportSize = {"width": 1080, "height": 1920}
+UNTIL_SECONDS = 15.0
 # What a browser writes about refusals and lost connections; the tests look at what the page makes of them.
 # The last is a worker script cut off by the next page.
 NETWORK_NEWS = (
@@ -69,3 +71,10 @@ class Devices:
         asked = urlsplit(request.url)
         if asked.scheme != "data" and asked.netloc != urlsplit(url).netloc:
             self.complaints.append(f"asked {request.url}")
+
+
+async def until(page: Page, expression: str) -> None:
+    """Returns once it is true on the page. Playwright's own way evaluates it there, which our pages forbid."""
+    async with asyncio.timeout(UNTIL_SECONDS):
+        while not await page.evaluate(expression):
+            await asyncio.sleep(0.05)

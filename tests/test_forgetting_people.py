@@ -18,7 +18,7 @@ from mediqon.settings import Settings
 pytestmark = pytest.mark.anyio
 
 KEY = key_of("k" * 40)
-SECRETS = ("Erika", "Mustermann", "0700", "erika@", "headache", "fainted", "asked for it")
+SECRETS = ("Erika", "Mustermann", "0700 555-1", "erika@", "headache", "fainted", "asked for it")
 
 
 async def everything(settings: Settings) -> str:
@@ -36,7 +36,7 @@ async def known_patient(clinic: Clinic) -> Answer:
         "/appointments/walk-in",
         {
             "doctor_id": clinic.doctor_id,
-            "patient": {"name": "Erika Mustermann", "phone": "+49 0700 1"},
+            "patient": {"name": "Erika Mustermann", "phone": "+49 0700 555-1"},
             "priority": "NORMAL",
         },
         idempotency_key="once",

@@ -9,7 +9,7 @@ from playwright.async_api import BrowserContext, Page, WebSocketRoute, expect
 
 from builders import Answer, Clinic, Server
 from cable import Cable
-from devices import DESKTOP, Devices
+from devices import DESKTOP, Devices, until
 from walk import frame, now_serving, waiting
 
 pytestmark = pytest.mark.anyio
@@ -60,7 +60,7 @@ async def loud(wall: Page) -> None:
 
 
 async def said(wall: Page, count: int) -> list[str]:
-    await wall.wait_for_function("count => window.said.length >= count", arg=count)
+    await until(wall, f"window.said.length >= {count}")
     return await wall.evaluate("window.said")
 
 
@@ -203,7 +203,7 @@ class TestMemory:
         cable.plug(clinic.server.url)
         await wall.clock.run_for(AGAIN_AFTER)
         await expect(wall.get_by_role("status")).to_have_text("Live")
-        await wall.wait_for_function("getComputedStyle(document.body).display === 'grid'")  # with its styles
+        await until(wall, "getComputedStyle(document.body).display === 'grid'")  # with its styles
 
     async def test_it_moves_a_little_so_that_nothing_burns_in(
         self, devices: Devices, server: Server, clinic: Clinic
@@ -222,7 +222,7 @@ class TestMemory:
             "navigator.wakeLock && (navigator.wakeLock.request = async (kind) => (window.awake = kind))"
         )
         await wall.goto(f"{server.url}/display/{(await clinic.display())['key']}")
-        await wall.wait_for_function("window.awake === 'screen'")
+        await until(wall, "window.awake === 'screen'")
 
 
 async def test_its_code_leads_a_phone_to_the_same_line(devices: Devices, server: Server, clinic: Clinic) -> None:
@@ -257,7 +257,7 @@ async def cached(context: BrowserContext, page: Page) -> None:
     """The service worker has the page and its files: it controls the second look."""
     await page.evaluate("navigator.serviceWorker.ready")
     await page.reload()
-    await page.wait_for_function("navigator.serviceWorker.controller !== null")
+    await until(page, "navigator.serviceWorker.controller !== null")
     await page.wait_for_load_state("networkidle")
 
 

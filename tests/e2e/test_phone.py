@@ -10,7 +10,7 @@ from axe import barriers
 from builders import Answer, Clinic, Server, open_clinic
 from cable import Cable
 from conftest import Clock, serving
-from devices import PHONE, Devices
+from devices import PHONE, Devices, until
 from mediqon.settings import Settings
 from walk import waiting
 
@@ -124,7 +124,7 @@ async def test_opened_without_network_it_shows_what_it_knew_and_since_when(
     phone = await devices.open(f"{cable.url}/t/{visit['code']}", size=PHONE)
     await phone.evaluate("navigator.serviceWorker.ready")
     await phone.reload()
-    await phone.wait_for_function("navigator.serviceWorker.controller !== null")
+    await until(phone, "navigator.serviceWorker.controller !== null")
     await phone.wait_for_load_state("networkidle")
     cable.unplug()
     await phone.reload()
