@@ -96,7 +96,8 @@ class Application(Litestar):
     express: Express
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        logs.request_id.set(logs.new_request_id())
+        if scope["type"] != "lifespan":  # what the server does by itself belongs to no request
+            logs.request_id.set(logs.new_request_id())
         lane = self.express.lane(scope) if scope["type"] == "http" else None
         if lane is None:
             await super().__call__(scope, receive, send)

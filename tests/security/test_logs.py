@@ -60,6 +60,7 @@ async def test_a_day_logged_as_fully_as_can_be_holds_no_name_token_password_or_c
     assert [line["event"] for line in failed] == ["unexpected error in POST /auth/register"]
     assert failed[0]["request"]
     assert "frames" in failed[0]
+    assert {"request" in line for line in told if line["event"] == "Redis is there"} == {False}
     text = "\n".join(log)
     for secret in secrets:
         assert secret not in text, secret
