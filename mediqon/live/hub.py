@@ -207,11 +207,11 @@ class Hub:
         topic = self.topic(facts.key)
         if topic is None:
             topic = self._days.setdefault(facts.doctor_id, {})[facts.day] = Topic(facts, now)
-            self._find(topic, frozenset())
+            self._index(topic, frozenset())
         elif facts.version > topic.version:
             known = topic.codes
             self._send_all(topic.renew(facts, now))
-            self._find(topic, known)
+            self._index(topic, known)
         return topic
 
     def hear(self, news: News, drawn_at: datetime) -> None:
@@ -220,7 +220,7 @@ class Hub:
         if news.version > topic.version:
             known = topic.codes
             self._send_all(topic.hear(news, drawn_at))
-            self._find(topic, known)
+            self._index(topic, known)
 
     def tick(self, topic: Topic, now: datetime) -> None:
         """Expected times move with the clock: renders the day anew and sends only what changed on screen."""
@@ -262,7 +262,7 @@ class Hub:
             self._days.pop(key.doctor_id, None)
         self._drop(topic.codes if topic else (), key)
 
-    def _find(self, topic: Topic, known: Set[str]) -> None:
+    def _index(self, topic: Topic, known: Set[str]) -> None:
         """Its codes are to be found here from now on, and no longer those that it alone had before."""
         self._codes.update(dict.fromkeys(topic.codes, topic.key))
         self._drop(known - topic.codes, topic.key)

@@ -154,7 +154,7 @@ class Service(Generic[OrderT]):
                 party.outcomes[place] = error
 
     async def _serve_as_known(self, conn: Connection, party: Party[OrderT]) -> None:
-        """Serves whoever can be without a lock, by one statement that writes nothing where a day is not as known.
+        """Serves whoever can be without a lock, by one statement that writes nothing of a day that is not as known.
 
         Whoever is refused is looked at again: that, too, may be known no longer.
         """
