@@ -100,12 +100,11 @@ async def _forget(settings: Settings, patient: int | None, before: date | None, 
     async with embedded.servers(settings, say=terminal.say) as filled:
         await migrations.migrate(filled)
         async with database.connection(filled) as conn:
-            by, key = getuser(), key_of(filled.audit_secrets[0])
+            by, key, now = getuser(), key_of(filled.audit_secrets[0]), datetime.now(UTC)
             if patient is not None:
-                return await erasure.forget_patient(conn, patient, by=by, key=key, dry_run=dry_run)
+                return await erasure.forget_patient(conn, patient, now=now, by=by, key=key, dry_run=dry_run)
             assert before is not None
-            today = datetime.now(UTC).date()
-            return await erasure.forget_before(conn, before, today=today, by=by, key=key, dry_run=dry_run)
+            return await erasure.forget_before(conn, before, now=now, by=by, key=key, dry_run=dry_run)
 
 
 @click.command("export-day")

@@ -30,7 +30,9 @@ class _DryRun(Exception):
     """Takes everything back."""
 
 
-async def forget_patient(conn: Connection, patient_id: int, *, by: str, key: bytes, dry_run: bool = False) -> Forgotten:
+async def forget_patient(
+    conn: Connection, patient_id: int, *, now: datetime, by: str, key: bytes, dry_run: bool = False
+) -> Forgotten:
     """Forgets one patient; `key` seals the logbook.
 
     Raises NotFound, or SettingsError while a visit is open: somebody has to call that name.
@@ -44,29 +46,30 @@ async def forget_patient(conn: Connection, patient_id: int, *, by: str, key: byt
         raise SettingsError(
             f"Patient {patient_id} has {row['open_visits']} open visits: complete or cancel them first."
         )
-    return await _forget(conn, [patient_id], None, f"patient {patient_id}", by, key, dry_run=dry_run)
+    return await _forget(conn, [patient_id], None, now=now, by=by, key=key, dry_run=dry_run)
 
 
 async def forget_before(
-    conn: Connection, day: date, *, today: date, by: str, key: bytes, dry_run: bool = False
+    conn: Connection, day: date, *, now: datetime, by: str, key: bytes, dry_run: bool = False
 ) -> Forgotten:
     """Forgets everybody who has had no visit since `day`, and all words written before it.
 
     Raises SettingsError unless the day is over everywhere.
     """
-    if day >= today - timedelta(days=1):
-        raise SettingsError(f"{day} is not over everywhere: choose a day before {today - timedelta(days=1)}.")
+    yesterday = now.date() - timedelta(days=1)
+    if day >= yesterday:
+        raise SettingsError(f"{day} is not over everywhere: choose a day before {yesterday}.")
     idle = [row["id"] for row in await conn.fetch(SQL.idle_patients, day)]
-    return await _forget(conn, idle, day, f"before {day}", by, key, dry_run=dry_run)
+    return await _forget(conn, idle, day, now=now, by=by, key=key, dry_run=dry_run)
 
 
 async def _forget(
-    conn: Connection, patients: list[int], day: date | None, what: str, by: str, key: bytes, *, dry_run: bool
+    conn: Connection, patients: list[int], day: date | None, *, now: datetime, by: str, key: bytes, dry_run: bool
 ) -> Forgotten:
     counted = Forgotten(0, 0, 0, 0, 0, dry_run)
     try:
         async with conn.transaction():
-            counted = await _erase(conn, patients, day, what, by, key, dry_run=dry_run)
+            counted = await _erase(conn, patients, day, now=now, by=by, key=key, dry_run=dry_run)
             if dry_run:
                 raise _DryRun
     except _DryRun:
@@ -75,8 +78,9 @@ async def _forget(
 
 
 async def _erase(
-    conn: Connection, patients: list[int], day: date | None, what: str, by: str, key: bytes, *, dry_run: bool
+    conn: Connection, patients: list[int], day: date | None, *, now: datetime, by: str, key: bytes, dry_run: bool
 ) -> Forgotten:
+    what = f"before {day}" if day else f"patient {patients[0]}"
     forgetting = await conn.fetchval(SQL.record, by, what)
     await conn.execute(SQL.move_days_on, patients)
     people = await conn.fetchrow(SQL.forget_people, patients, forgetting, FORGOTTEN)
@@ -89,13 +93,14 @@ async def _erase(
         await conn.execute(SQL.forget_days, day)
         await conn.execute(statements("auth").forget_keys, datetime.combine(day, time(), UTC))
     reasons = await conn.fetchval(SQL.forget_reasons, patients, day)
-    events = await _forget_words(conn, patients, day, forgetting, key)
+    events = await _forget_words(conn, patients, day, forgetting, key, now)
     return Forgotten(people["patients"], people["accounts"], people["visits"], reasons, events, dry_run)
 
 
-async def _forget_words(conn: Connection, patients: list[int], day: date | None, forgetting: int, key: bytes) -> int:
+async def _forget_words(
+    conn: Connection, patients: list[int], day: date | None, forgetting: int, key: bytes, now: datetime
+) -> int:
     """Takes the words out of visits' stories, and seals those again that were sealed with them; returns how many."""
-    now = datetime.now(UTC)
     await logbook.lock(conn)
     events = [row["id"] for row in await conn.fetch(SQL.find_words, patients, day)]
     intact = await seals.intact(conn, seals.holding(seals.in_force(await logbook.seals(conn)), events))

@@ -101,7 +101,9 @@ async def test_staff_and_strangers_are_not_patients(server: Server, clinic: Clin
         assert f"There is no patient {person}" in said
 
 
-async def test_before_a_date_whoever_came_later_is_kept_but_old_words_go(server: Server, clinic: Clinic) -> None:
+async def test_before_a_date_whoever_came_later_is_kept_but_old_words_go(
+    server: Server, clinic: Clinic, clock: Clock
+) -> None:
     await known_patient(clinic)
     await clinic.doctor.post(f"/queues/{clinic.doctor_id}/pause", {"minutes": 5, "reason": "Mrs Mustermann fainted"})
     async with connection(server.settings) as conn:  # years pass
@@ -110,12 +112,12 @@ async def test_before_a_date_whoever_came_later_is_kept_but_old_words_go(server:
     patient = await server.patient("New Comer")
     async with connection(server.settings) as conn:
         limit = day + timedelta(days=1)
-        years_later = limit + timedelta(days=999)
-        tried = await erasure.forget_before(conn, limit, today=years_later, by="test", key=KEY, dry_run=True)
+        years_later = clock.now + timedelta(days=999)
+        tried = await erasure.forget_before(conn, limit, now=years_later, by="test", key=KEY, dry_run=True)
         assert "Mustermann" in await everything(server.settings)
-        done = await erasure.forget_before(conn, limit, today=years_later, by="test", key=KEY)
+        done = await erasure.forget_before(conn, limit, now=years_later, by="test", key=KEY)
         assert done == msgspec.structs.replace(tried, dry_run=False)
-        again = await erasure.forget_before(conn, limit, today=years_later, by="test", key=KEY)
+        again = await erasure.forget_before(conn, limit, now=years_later, by="test", key=KEY)
         assert (done.patients, again) == (1, erasure.Forgotten(0, 0, 0, 0, 0, dry_run=False))
     left = await everything(server.settings)
     assert not [secret for secret in SECRETS if secret in left]

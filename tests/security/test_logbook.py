@@ -250,7 +250,7 @@ async def test_who_was_forgotten_is_told_apart_from_what_was_changed(clinic: Cli
         people += [await finished_visit(clinic) for _ in range(2)]
         await sealed_so_far(pool, key, clock)
         for person in people[1:4]:
-            await erasure.forget_patient(conn, person, by="test", key=key)
+            await erasure.forget_patient(conn, person, now=clock.now, by="test", key=key)
         report = await logbook.verify(conn, [key])
         words = await conn.fetchval("select count(*) from appointment_events where reason is not null")
         assert (report.findings, report.events_sealed, report.events_forgotten, words) == ([], 15, 3, 2)
@@ -276,7 +276,7 @@ async def test_forgetting_somebody_does_not_seal_what_was_changed_before(clinic:
         await conn.execute("set session_replication_role = replica")
         await conn.execute("update appointment_events set reason = 'another' where id = 5")
         await conn.execute("set session_replication_role = origin")
-        await erasure.forget_patient(conn, person, by="test", key=key)
+        await erasure.forget_patient(conn, person, now=clock.now, by="test", key=key)
         assert [each.problem for each in (await logbook.verify(conn, [key])).findings] == ["events 1 to 6 were changed"]
 
 
@@ -289,7 +289,7 @@ async def test_old_entries_go_the_rest_is_verified_and_what_they_sealed_stays_se
             person = await finished_visit(clinic)
             await sealed_so_far(pool, key, clock)
             if number == 0:
-                await erasure.forget_patient(conn, person, by="test", key=key)
+                await erasure.forget_patient(conn, person, now=clock.now, by="test", key=key)
             clock.forward(days=1)
             await clinic.reception.log_in_again()
             await clinic.doctor.log_in_again()
@@ -363,7 +363,8 @@ async def test_an_ordinary_database_user_runs_everything_and_may_not_change_what
                 visit = await clinic.reception.book(clinic.doctor_id, patient={"name": "A"})
                 await clinic.reception.move(visit, "CANCELLED", reason="gone")
             async with connection(own) as conn, open_pool(own) as pool:
-                assert (await erasure.forget_patient(conn, visit["patient"]["id"], by="test", key=KEY)).events == 1
+                person = visit["patient"]["id"]
+                assert (await erasure.forget_patient(conn, person, now=clock.now, by="test", key=KEY)).events == 1
                 await logbook.drop_old(pool, KEY, days=1, now=clock.now + timedelta(days=9))
                 assert await conn.fetchval("select min(day) from audit where action = 'drop entries'")
                 assert await conn.fetchval("select count(*) from audit") > 0
