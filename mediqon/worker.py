@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from functools import cache, partial
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, cast
 
@@ -21,7 +21,7 @@ from mediqon.app import create_app
 from mediqon.headers import security_headers
 from mediqon.live.handshake import Handshake
 from mediqon.live.http_protocol import Http
-from mediqon.live.reads import PublicReads
+from mediqon.live.reads import Reads
 from mediqon.measuring import Application, Measured
 from mediqon.settings import Settings, read_settings
 
@@ -82,7 +82,7 @@ def _leave(_signal: int, _frame: FrameType | None) -> None:
 
 def configuration(app: Litestar, settings: Settings) -> uvicorn.Config:
     """How every server process serves, the ones under test too."""
-    speaks_http = partial(Http, PublicReads(cache(lambda: app.state.feed)))
+    speaks_http = partial(Http, Reads(app.state))
     return uvicorn.Config(
         cast("ASGI3Application", Measured(cast("Application", app))),
         loop="uvloop",
