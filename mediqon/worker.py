@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 # Longer than proxies keep one to us (nginx 60 s, Caddy 120): they must not send a booking into one just closed.
 KEEP_ALIVE_S = 130
 YOUNG_OBJECTS = 20_000
-"""The collector looks after so many new objects, which takes a millisecond, not after every 700: that spares some 8 % of a
+"""The collector looks after so many new objects, in a millisecond, not after every 700: that spares some 8 % of a
 booking's work."""
 GRACEFUL_S = 3  # for requests in flight, and for sockets whose client does not read
 # Then whatever hangs is cut off: uvicorn bounds neither the shutdown of the application nor its threads.
