@@ -77,7 +77,7 @@ FRAMES_SKIPPED = Counter(
     "mediqon_frames_skipped", "Frames replaced by newer ones before a slow client took them.", registry=registry
 )
 POLLS = Counter(
-    "mediqon_polls", "Reads answered from memory, in front of the routes and not among them.", registry=registry
+    "mediqon_polls", "Public reads answered from memory, in front of the routes and not among them.", registry=registry
 )
 REPAIRS = Counter(
     "mediqon_sweep_repairs", "Days read anew because no message had told of their change.", registry=registry

@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from functools import partial
+from functools import cache, partial
 from types import FrameType
 from typing import TYPE_CHECKING, cast
 
@@ -21,7 +21,8 @@ from mediqon.app import create_app
 from mediqon.headers import security_headers
 from mediqon.live.handshake import Handshake
 from mediqon.live.http_protocol import Http
-from mediqon.live.reads import Reads
+from mediqon.live.looks import Looks
+from mediqon.live.reads import PublicReads
 from mediqon.measuring import Application, Measured
 from mediqon.settings import Settings, read_settings
 
@@ -83,9 +84,10 @@ def _leave(_signal: int, _frame: FrameType | None) -> None:
 
 def configuration(app: Litestar, settings: Settings) -> uvicorn.Config:
     """How every server process serves, the ones under test too."""
-    speaks_http = partial(Http, Reads(app.state))
+    speaks_http = partial(Http, PublicReads(cache(lambda: app.state.feed)))
+    application = Looks(Measured(cast("Application", app)), app.state)
     return uvicorn.Config(
-        cast("ASGI3Application", Measured(cast("Application", app))),
+        cast("ASGI3Application", application),
         loop="uvloop",
         http=cast("type[asyncio.Protocol]", speaks_http),
         ws=Handshake,

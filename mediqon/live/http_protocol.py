@@ -1,4 +1,4 @@
-"""What uvicorn speaks HTTP with: its own protocol, within bounds, and in front of it the reads that memory answers."""
+"""What uvicorn speaks HTTP with: its own protocol, within bounds, and in front of it the polls of phones."""
 
 import asyncio
 import logging
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from mediqon.live.reads import Reads
+from mediqon.live.reads import PublicReads
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -29,7 +29,8 @@ class TooMany(Exception):
 
 class Http(HttpToolsProtocol):
     """uvicorn's own, but whatever is begun has to be a request within ASK_SECONDS, the first one too, what is no body
-    may have HEAD_MAX_BYTES, PIPELINED_MAX may wait, answers have to be read, and `reads` answer what they can at once.
+    may have HEAD_MAX_BYTES, PIPELINED_MAX may wait, answers have to be read, and polls are answered as soon as they are
+    heard.
     """
 
     _deadline: asyncio.TimerHandle | None = None
@@ -38,9 +39,9 @@ class Http(HttpToolsProtocol):
     _head_bytes = 0
     """Of the request that is being read."""
     _is_answered = False
-    """Whether that is a read whose answer has been written."""
+    """Whether that is a poll whose answer has been written."""
 
-    def __init__(self, reads: Reads, **given: Any) -> None:
+    def __init__(self, reads: PublicReads, **given: Any) -> None:
         super().__init__(**given)
         self._reads = reads
 
@@ -79,7 +80,7 @@ class Http(HttpToolsProtocol):
         super().on_body(body)
 
     def on_headers_complete(self) -> None:
-        answer = self._read_at_once() if self._is_plain() else None
+        answer = self._poll() if self._may_be_poll() else None
         if answer is None:
             super().on_headers_complete()
         else:
@@ -94,7 +95,7 @@ class Http(HttpToolsProtocol):
         else:
             super().on_message_complete()
 
-    def _is_plain(self) -> bool:
+    def _may_be_poll(self) -> bool:
         """A plain GET whose turn it is, of somebody who reads what is answered and stays."""
         parser, before = self.parser, cast("RequestResponseCycle | None", self.cycle)
         assert parser is not None
@@ -107,12 +108,12 @@ class Http(HttpToolsProtocol):
             and parser.get_http_version() == "1.1"
         )
 
-    def _read_at_once(self) -> bytes | None:
+    def _poll(self) -> bytes | None:
         """Where something is wrong with it, the application meets that too, and answers."""
         try:
-            return self._reads.answer(self.url, self.headers, self.client, self.server_state.default_headers)
+            return self._reads.answer(self.url, self.headers, self.server_state.default_headers)
         except Exception:
-            log.exception("a read could not be answered at once")
+            log.exception("a poll could not be answered at once")
             return None
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: "ASGI3Application") -> None:

@@ -320,7 +320,7 @@ async def test_a_poll_that_cannot_be_answered_at_once_is_the_application_s(
     monkeypatch.setattr(Feed, "held_queue", broken)
     again = await server.anybody.get(path)
     assert (again.status, again.raw) == (200, first.raw)
-    assert "a read could not be answered at once" in caplog.text
+    assert "a poll could not be answered at once" in caplog.text
 
 
 async def answered(client: Raw) -> tuple[bytes, bytes]:
