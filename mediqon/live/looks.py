@@ -1,4 +1,7 @@
-"""The list of today for a desk that looks at it again: the answer of the application, before that is asked."""
+"""The list of today for a desk that looks at it again: the answer of the application, before that is asked.
+
+A first look, one at a day that has changed since, refusals and whatever is unusual are the application's.
+"""
 
 import re
 import time
@@ -11,7 +14,7 @@ from mediqon.auth.models import Role
 from mediqon.auth.noted import OK
 from mediqon.errors import Problem
 from mediqon.headers import USUAL_HOST
-from mediqon.live.hub import Page
+from mediqon.live.hub import Page, Topic
 from mediqon.measuring import Application, Message, Receive, Send
 from mediqon.queues.desk import refuse_others
 
@@ -53,14 +56,15 @@ class Looks:
             return None
         if given.get(b"content-length", b"0") != b"0" or not USUAL_HOST.fullmatch(given.get(b"host", b"")):
             return None
-        topic = self._state.feed.held_list(doctor_id)
-        if topic is None:
+        topic: Topic | None = self._state.feed.held_list(doctor_id)
+        page = topic and topic.audiences["desk"].drawn
+        if topic is None or page is None:
             return None
         try:
             actor = authenticate(given.get(b"authorization", b"").decode("latin-1"), self._state)
             refuse_others(topic.facts, actor)
         except Problem:
             return None
-        client = scope["client"]
+        client = scope.get("client")
         look = (f"GET {ROUTE}", f"doctor_id={doctor_id}", OK, actor.id, network(client[0] if client else ""))
-        return topic.desk if actor.role is not Role.PATIENT and self._state.logbook.has_look(look) else None
+        return page if actor.role is not Role.PATIENT and self._state.logbook.has_look(look) else None
