@@ -18,11 +18,11 @@ from litestar.types import Empty, HTTPReceiveMessage, HTTPScope, Receive, Send
 from mediqon import logs
 from mediqon.auth.noted import note_success
 from mediqon.given import CutOff, Request
+from mediqon.headers import USUAL_HOST
 from mediqon.problem_json import answer_problem
 
 PARAMETER = re.compile(r"\\\{(\w+):int\\\}")
 NUMBER = r"(?P<\1>[0-9]{1,18})"
-USUAL_HOST = re.compile(rb"[A-Za-z0-9.-]+(:[0-9]+)?")
 USUAL_LENGTH = re.compile(rb"[0-9]{1,4}")
 JSON = "application/json"
 NO_STORE = {"Cache-Control": "no-store"}

@@ -23,7 +23,7 @@ from hypothesis import settings as examples
 from playwright.async_api import Browser, async_playwright
 
 from browser import find_browser
-from builders import Clinic, Server, open_clinic
+from builders import Clinic, Server, clinic_at_noon, open_clinic
 from cable import Cable, laid_cable
 from devices import Devices, launch
 from mediqon.app import create_app
@@ -153,11 +153,11 @@ async def clinic(server: Server, standing: Clinic) -> Clinic:
 
 @pytest.fixture
 async def today(settings: Settings) -> AsyncIterator[Clinic]:
-    """A clinic of the real today, open all day, since a browser's calendar starts there."""
+    """A clinic of the real today, since a browser's calendar starts there."""
     clock = Clock()
     clock.now = datetime.now(UTC)
     async with serving(settings, clock) as server:
-        yield await open_clinic(server, hours=[("00:00", "24:00")])
+        yield await clinic_at_noon(server)
 
 
 @pytest.fixture(scope="session")

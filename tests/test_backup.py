@@ -11,14 +11,13 @@ import asyncpg
 import msgspec
 import pytest
 
-from builders import Clinic, Server, open_clinic
+from builders import Clinic, Server, clinic_at_noon, open_clinic
 from commands import mediqon, told
 from conftest import Clock, serving
 from mediqon import backup
 from mediqon.database import connection
 from mediqon.settings import Settings, SettingsError
 from processes import CHECKOUT, UNCONFIGURED, end_all
-from test_journey import clinic_at_noon
 
 pytestmark = pytest.mark.anyio
 

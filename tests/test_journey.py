@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from builders import Clinic, Screen, Server, open_clinic
+from builders import Clinic, Screen, Server, clinic_at_noon
 from mediqon import embedded
 from mediqon.settings import Settings
 
@@ -104,9 +104,3 @@ async def command_line(settings: Settings, *flags: str) -> AsyncGenerator[Server
         yield server
     process.send_signal(signal.SIGTERM)
     assert await process.wait() == 0
-
-
-async def clinic_at_noon(server: Server) -> Clinic:
-    """Open all day where it is now about noon, so that no midnight comes in between."""
-    east = 12 - datetime.now(UTC).hour
-    return await open_clinic(server, timezone=f"Etc/GMT{-east:+d}", hours=[("00:00", "24:00")])

@@ -5,14 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from litestar.connection import ASGIConnection
-from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler
 from litestar.openapi.spec import SecurityRequirement
 from litestar.types import Scope
 
 from mediqon.auth import cookies, tokens
 from mediqon.auth.models import Actor, Role
-from mediqon.auth.noted import note_socket
 from mediqon.errors import Forbidden, InvalidToken, NotFound, Unauthenticated
 
 Connection = ASGIConnection[Any, Any, Any, Any]
@@ -25,7 +23,7 @@ def only(*roles: Role) -> Guard:
     """A guard that lets these roles pass. Raises Unauthenticated, InvalidToken or Forbidden."""
 
     async def guard(connection: Connection, _handler: BaseRouteHandler) -> None:  # Litestar gives others a thread
-        actor = authenticate(header(connection.scope, b"authorization"), connection)
+        actor = authenticate(header(connection.scope, b"authorization"), connection.app.state)
         connection.scope["state"]["actor"] = actor
         if actor.role not in roles:
             raise Forbidden
@@ -43,26 +41,23 @@ def leaving(connection: Connection, _handler: BaseRouteHandler) -> None:
     """
     authorization = connection.headers.get("authorization")
     if authorization or cookies.refresh_token(connection) is None:
-        connection.scope["state"]["actor"] = _read(_bearer(authorization), connection)
+        connection.scope["state"]["actor"] = _read(_bearer(authorization), connection.app.state)
 
 
-def authenticate(authorization: str | None, connection: Connection) -> Actor:
+def authenticate(authorization: str | None, state: Any) -> Actor:
     """Who an `Authorization: Bearer …` header speaks for. Raises Unauthenticated or InvalidToken."""
-    return read_token(_bearer(authorization), connection)
+    return read_token(_bearer(authorization), state)
 
 
-def read_token(token: str, connection: Connection) -> Actor:
+def read_token(token: str, state: Any) -> Actor:
     """Who this access token speaks for. Raises InvalidToken, also when its session has ended."""
-    actor = _read(token, connection)
-    if actor.session in connection.app.state.ended:
+    actor = _read(token, state)
+    if actor.session in state.ended:
         raise InvalidToken
-    if connection.scope["type"] == ScopeType.WEBSOCKET:
-        note_socket(connection, actor)
     return actor
 
 
-def _read(token: str, connection: Connection) -> Actor:
-    state = connection.app.state
+def _read(token: str, state: Any) -> Actor:
     now: datetime = state.clock()
     return tokens.read(token, secrets=state.settings.jwt_secrets, now=now)
 

@@ -104,11 +104,12 @@ def address_of(connection: Connection) -> str:
 
     A proxy's word is taken where MEDIQON_TRUSTED_PROXIES names it.
     """
-    return _network(connection.client.host if connection.client else "")
+    return network(connection.client.host if connection.client else "")
 
 
 @lru_cache(4096)
-def _network(host: str) -> str:
+def network(host: str) -> str:
+    """The same of an address as the server sees it."""
     try:
         address = ip_address(host)
     except ValueError:

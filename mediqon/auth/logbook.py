@@ -5,6 +5,7 @@ and PENDING_MAX are waiting. A crowd of refusals that are alike is one entry wit
 """
 
 import asyncio
+import math
 import time
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -67,12 +68,15 @@ class Logbook:
 
     def look(self, note: Note) -> None:
         """The same, once in LOOK_AGAIN_SECONDS."""
-        now = time.monotonic()
-        if now - self._looks.get(note.kind, -LOOK_AGAIN_SECONDS) >= LOOK_AGAIN_SECONDS:
+        if not self.has_look(note.kind):
             if len(self._looks) >= LOOKS_MAX:
                 self._looks.clear()
-            self._looks[note.kind] = now
+            self._looks[note.kind] = time.monotonic()
             self.note(note)
+
+    def has_look(self, kind: Kind) -> bool:
+        """Whether such a look has been noted lately, and is not noted again."""
+        return time.monotonic() - self._looks.get(kind, -math.inf) < LOOK_AGAIN_SECONDS
 
     async def write(self, now: datetime) -> None:
         """Writes what was noted, and seals the visits' stories once in SEAL_EVENTS_SECONDS. Raises one of LOST.

@@ -144,6 +144,10 @@ class Feed:
         topic = self._memory.held_today(doctor_id)
         return topic and topic.public
 
+    def held_list(self, doctor_id: int) -> Topic | None:
+        """What `topic` would give of the doctor's present day, where no waiting is needed for it."""
+        return self._memory.held_today(doctor_id) if self.redis_healthy else None
+
     def held_token(self, code: str) -> Page | None:
         """What `token` would answer, where no waiting is needed for it."""
         key = self._memory.hub.day_of(code)

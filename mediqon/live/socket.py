@@ -14,6 +14,7 @@ from mediqon.auth import origins
 from mediqon.auth.access import read_token
 from mediqon.auth.doors import address_of
 from mediqon.auth.models import Actor, Role
+from mediqon.auth.noted import note_socket
 from mediqon.database import LOST
 from mediqon.errors import Forbidden, NotFound, Problem, TooManySockets, Unauthenticated
 from mediqon.live.channels import PING, Close
@@ -52,6 +53,7 @@ async def live_desk(socket: Socket, doctor_id: FromPath[str], feed: given.Feed) 
 
     async def sit_down(seat: Seat) -> None:
         actor = _actor(socket)
+        note_socket(socket, actor)
         seat.enter_as(actor.id)
         seat.heed(lambda over: socket.app.state.ended.watch(actor.session, over))
         await _refuse_strangers(feed, number_of(doctor_id), actor)
@@ -138,10 +140,10 @@ def _actor(socket: Socket) -> Actor:
     authorization = socket.headers.get("authorization", "")
     offered = _offered(socket)
     if authorization[:7].lower() == "bearer ":
-        return read_token(authorization[7:], socket)
+        return read_token(authorization[7:], socket.app.state)
     for protocol in offered if SUBPROTOCOL in offered else ():
         if protocol.startswith("bearer."):
-            return read_token(protocol.removeprefix("bearer."), socket)
+            return read_token(protocol.removeprefix("bearer."), socket.app.state)
     raise Unauthenticated
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from builders import Server, open_clinic
+from builders import Server, clinic_at_noon
 from faults.faults import LONG, Fault
 from faults.history import History, behind, broken_promises, events_of, versions
 from faults.stage import Stage, a_stage
@@ -54,7 +54,7 @@ async def campaign(faults: Sequence[Fault], seed: int, say: Callable[[str], obje
 
 async def _under_load(stage: Stage, faults: Sequence[Fault], seed: int, say: Callable[[str], object]) -> Result:
     async with Server(stage.serve.url, stage.settings, lambda: datetime.now(UTC)) as server:
-        clinic = await open_clinic(server, timezone="UTC", slot_minutes=5)
+        clinic = await clinic_at_noon(server, slot_minutes=5)
         doctors = [clinic.doctor_id, *[(await clinic.add_doctor())[0] for _ in range(DOCTORS - 1)]]
         path = f"/hospitals/{clinic.hospital_id}/settings"
         assert (await clinic.reception.patch(path, {"walk_ins_per_day": 2000})).status == 200

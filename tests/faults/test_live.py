@@ -16,13 +16,12 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from builders import Answer, Clinic, Screen, Server
+from builders import Answer, Clinic, Screen, Server, clinic_at_noon
 from faults.test_processes import END_LIMIT_S, RECOVERY_LIMIT_S, START_LIMIT_S
 from mediqon import embedded
 from mediqon.settings import Settings
 from processes import Serve, end_all, pid_of, processes_of, within
 from rawsocket import raw
-from test_journey import clinic_at_noon
 
 pytestmark = [pytest.mark.anyio, pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")]
 
