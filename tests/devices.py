@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, ConsoleMessage, Page, Playwright, Request, ViewportSize
+from playwright.async_api import Browser, ConsoleMessage, Error, Page, Playwright, Request, ViewportSize
 
 QUIET = [
     "--disable-gpu",
@@ -76,5 +76,14 @@ class Devices:
 async def until(page: Page, expression: str) -> None:
     """Returns once it is true on the page. Playwright's own way evaluates it there, which our pages forbid."""
     async with asyncio.timeout(UNTIL_SECONDS):
-        while not await page.evaluate(expression):
+        while not await _is_true(page, expression):
             await asyncio.sleep(0.05)
+
+
+async def _is_true(page: Page, expression: str) -> bool:
+    try:
+        return await page.evaluate(expression)
+    except Error as error:
+        if "context was destroyed" in error.message:  # the page is just loading itself again
+            return False
+        raise
