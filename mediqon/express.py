@@ -18,11 +18,11 @@ from litestar.types import Empty, HTTPReceiveMessage, HTTPScope, Receive, Send
 from mediqon import logs
 from mediqon.auth.noted import note_success
 from mediqon.given import CutOff, Request
-from mediqon.headers import USUAL_HOST
 from mediqon.problem_json import answer_problem
 
 PARAMETER = re.compile(r"\\\{(\w+):int\\\}")
 NUMBER = r"(?P<\1>[0-9]{1,18})"
+USUAL_HOST = re.compile(rb"[A-Za-z0-9.-]+(:[0-9]+)?")
 USUAL_LENGTH = re.compile(rb"[0-9]{1,4}")
 JSON = "application/json"
 NO_STORE = {"Cache-Control": "no-store"}
@@ -82,7 +82,7 @@ class Express:
             return None
         for lane in self._lanes.get(scope["method"], ()):
             found = lane.address.fullmatch(scope["path"])
-            if found and _is_usual(scope, lane):
+            if found and is_usual(scope, has_body=lane.wants_body):
                 scope["path_params"] = {name: int(number) for name, number in found.groupdict().items()}
                 scope["route_handler"], scope["path_template"] = lane.handler, lane.route
                 return lane
@@ -107,10 +107,11 @@ def _provided(dependency: Provide) -> Provided:
     return provide if inspect.signature(provide).parameters else lambda _: provide()
 
 
-def _is_usual(scope: dict[str, Any], lane: Lane) -> bool:
+def is_usual(scope: dict[str, Any], *, has_body: bool) -> bool:
+    """Whether the headers of a request say nothing that Litestar had better look at."""
     headers = dict(scope["headers"])
     length = headers.get(b"content-length", b"0")
-    if b"transfer-encoding" in headers or (length != b"0") is not lane.wants_body or not USUAL_LENGTH.fullmatch(length):
+    if b"transfer-encoding" in headers or (length != b"0") is not has_body or not USUAL_LENGTH.fullmatch(length):
         return False
     return USUAL_HOST.fullmatch(headers.get(b"host", b"")) is not None
 
@@ -125,11 +126,16 @@ async def serve(lane: Lane, app: Litestar, scope: HTTPScope, receive: Receive, s
         answer = _answer(answer_problem(request, error), lane)
     else:
         note_success(request)
+    await tell(answer, logs.request_id.get(), send)
+
+
+async def tell(answer: Answer, request_id: str, send: Send) -> None:
+    """Sends an answer."""
     headers = [
         (b"content-type", answer.media_type.encode()),
         *((name.lower().encode(), value.encode()) for name, value in answer.headers.items()),
         (b"content-length", b"%d" % len(answer.body)),
-        (b"x-request-id", logs.request_id.get().encode()),
+        (b"x-request-id", request_id.encode()),
     ]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body, "more_body": False})

@@ -3,8 +3,6 @@
 The server adds them (`worker.configuration`), because the application never sees some of what is answered.
 """
 
-import re
-
 from mediqon.settings import Settings
 
 CONTENT_SECURITY_POLICY = (
@@ -16,8 +14,6 @@ PERMISSIONS = (
     *("payment", "usb"),
 )
 """What no page of ours asks a browser for, as far as browsers know these words: they complain about others."""
-USUAL_HOST = re.compile(rb"[A-Za-z0-9.-]+(:[0-9]+)?")
-"""What a request is asked of; what else may be meant, or is refused, Litestar knows."""
 YEAR_SECONDS = 365 * 24 * 3600
 ALWAYS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,

@@ -21,8 +21,8 @@ from mediqon.app import create_app
 from mediqon.headers import security_headers
 from mediqon.live.handshake import Handshake
 from mediqon.live.http_protocol import Http
-from mediqon.live.looks import Looks
 from mediqon.live.reads import PublicReads
+from mediqon.looks import Looks
 from mediqon.measuring import Application, Measured
 from mediqon.settings import Settings, read_settings
 

@@ -45,7 +45,10 @@ def leaving(connection: Connection, _handler: BaseRouteHandler) -> None:
 
 
 def authenticate(authorization: str | None, state: Any) -> Actor:
-    """Who an `Authorization: Bearer …` header speaks for. Raises Unauthenticated or InvalidToken."""
+    """Who an `Authorization: Bearer …` header speaks for, with the application's `state`.
+
+    Raises Unauthenticated or InvalidToken.
+    """
     return read_token(_bearer(authorization), state)
 
 

@@ -33,6 +33,11 @@ def note_success(connection: Connection) -> None:
         connection.app.state.logbook.look(_note(connection, OK, actor))
 
 
+def is_noted(logbook: Any, actor: Actor, route: str, about: str, address: str) -> bool:
+    """Whether such a look, as `note_success` has it, has been noted lately."""
+    return logbook.has_look((f"GET {route}", about, OK, actor.id, address))
+
+
 def note_refusal(connection: Connection, status: int) -> None:
     """Somebody was not let in, or asked for what is not theirs."""
     actor = _actor(connection)

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from builders import Answer, Clinic, Screen, clinic_at_noon
+from builders import Answer, Clinic, Screen, open_clinic
 from conftest import Clock, serving
 from faults.history import History, broken_promises, versions
 from mediqon import database, migrations
@@ -64,7 +64,7 @@ async def test_a_server_that_freezes_in_the_middle_costs_one_wait(
 
 async def test_screens_are_right_again_after_one_wait_too(pair: Pair, clock: Clock) -> None:
     async with serving(pair.settings, clock) as server:
-        clinic = await clinic_at_noon(server)
+        clinic = await open_clinic(server, timezone="UTC")
         async with server.watch(f"/live/queues/{clinic.doctor_id}") as screen:
             await screen.frame()
             pair.primary.freeze()
@@ -93,7 +93,7 @@ async def test_once_one_connection_is_not_answered_the_others_are_given_up_too(p
 
 async def test_what_a_promoted_replica_never_had_is_believed_by_nobody(pair: Pair, clock: Clock) -> None:
     async with serving(pair.settings, clock) as server:
-        clinic = await clinic_at_noon(server)
+        clinic = await open_clinic(server, timezone="UTC")
         async with server.watch(f"/live/queues/{clinic.doctor_id}") as screen:
             kept = await clinic.reception.walk_in(clinic.doctor_id, "Kept")
             await cut_off(pair)
@@ -139,7 +139,7 @@ async def test_after_a_replica_is_promoted_clients_go_on_and_everything_acknowle
     pair: Pair, clock: Clock, ending: str
 ) -> None:
     async with serving(pair.settings, clock) as server:
-        clinic = await clinic_at_noon(server, slot_minutes=5)
+        clinic = await open_clinic(server, timezone="UTC", slot_minutes=5)
         async with database.connection(pair.settings) as conn:
             before = await versions(conn)
         history = History(clinic, [clinic.doctor_id], seed=5)
